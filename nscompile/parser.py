@@ -1,0 +1,262 @@
+"""Text to syntax, and the only translator of lark's errors.
+
+One run reports every mistake: at an unexpected word the rest of the line is skipped, the parser is taken back to the
+last point where a line may end, and the statement that was hurt is dropped. Its words are kept in
+`Program.lost`, so that nobody complains about a name whose declaration could not be read.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from lark import Lark, Transformer
+from lark.exceptions import UnexpectedInput, UnexpectedToken
+
+from nscompile import syntax
+from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.resources import folder
+from nscompile.source import Source, Span
+from nscompile.syntax import Statement, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lark.tree import Meta
+
+STATEMENTS = ("lab", "bridge", "node", "router", "link", "uplink")
+
+# What a person would call a terminal of the grammar; keywords are called by their own word.
+_CALLED = {
+    "NAME": "a name",
+    "VALUE": "a value",
+    "SETTING": "`KEY=VALUE`",
+    "STRING": "a string",
+    "RULE_KEY": "`from`, `to`, `iif`, `oif`, `table` and the like",
+    "RULE_FLAG": "`not`, `blackhole` and the like",
+    "_DASHES": "`--`",
+    "_COLON": "`:`",
+    "_COMMA": "`,`",
+    "_LBRACE": "`{`",
+    "_RBRACE": "`}`",
+    "_NL": "the end of the line",
+}
+
+# What stands after a keyword, where "a name" or "a value" would say too little.
+_AFTER = {
+    "_IP": "an address such as `192.0.2.1/24`, or `none`",
+    "_ON": "the name of a bridge",
+    "_UPLINK": "the name of a bridge",
+    "_LINK": "the name of a node",
+    "_DASHES": "the name of a node",
+    "_IN": "the name of a namespace",
+    "_NET": "a prefix such as `192.0.2.0/24`",
+    "_VIA": "an address, or after `nat` an interface of the host",
+    "_DEV": "an interface of the node",
+    "_MTU": "a number of bytes",
+    "_MAC": "an address such as `02:00:00:00:00:01`",
+    "_GATEWAY": "an address such as `192.0.2.254`, or `none`",
+    "_ROUTE": "a prefix such as `198.51.100.0/24`, or `default`",
+    "_LOOPBACK": "an address such as `192.0.2.1/32`",
+    "_SYSCTL": "`KEY=VALUE`",
+}
+
+_CLOSE = "close the block with a `}` on a line of its own"
+
+_REST_OF_LINE = re.compile(r"(?:\\[ \t]*\n|#[^\n]*|[^\n])*")
+_WORD = re.compile(r'[^\s#{},:"\\]+|.')
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The statements that could be read, and every word of those that could not."""
+
+    source: Source
+    statements: tuple[Statement, ...]
+    lost: frozenset[str] = field(default_factory=frozenset)
+
+
+def parse(source: Source, diagnostics: Diagnostics) -> Program:
+    recovery = _Recovery(source, diagnostics)
+    try:
+        tree = _grammar().parse(source.text + "\n", on_error=recovery)
+    except UnexpectedInput:
+        return Program(source, (), recovery.lost([]))
+    statements: tuple[Statement, ...] = _ToSyntax(source).transform(tree)
+    hurt = [recovery.touches(statement.span) for statement in statements]
+    return Program(
+        source,
+        tuple(statement for statement, is_hurt in zip(statements, hurt, strict=True) if not is_hurt),
+        recovery.lost(statement.span for statement, is_hurt in zip(statements, hurt, strict=True) if is_hurt),
+    )
+
+
+@cache
+def _grammar() -> Lark:
+    return Lark(
+        (folder("grammar") / "nsl.lark").read_text(encoding="utf-8"),
+        parser="lalr",
+        lexer="contextual",
+        propagate_positions=True,
+        maybe_placeholders=True,
+    )
+
+
+class _ToSyntax(Transformer[Any, Any]):
+    """Builds for each rule the node of the same name."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+        self._classes = {
+            re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): value
+            for name, value in vars(syntax).items()
+            if isinstance(value, type) and issubclass(value, syntax.Syntax)
+        }
+
+    def __default__(self, data: str, children: list[Any], meta: Meta) -> Any:
+        if data == "start" or data.endswith(("_clauses", "_words")):
+            return tuple(children)
+        return self._classes[data](Span(self._source, meta.start_pos, meta.end_pos), *children)
+
+    def __default_token__(self, token: Any) -> Word:
+        return Word(str(token), Span(self._source, token.start_pos, token.end_pos))
+
+
+class _Recovery:
+    """Called by lark at each unexpected word: reports it and leaves the parser where it can go on."""
+
+    def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
+        self._source = source
+        self._diagnostics = diagnostics
+        self._skipped: list[Span] = []
+        self._last_stop = -1
+
+    def __call__(self, error: UnexpectedInput) -> bool:
+        parser: Any = error.interactive_parser
+        values = parser.parser_state.value_stack
+        text = self._source.text
+        at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        start = len(text) if at_end else error.pos_in_stream or 0
+        accepted: set[str] = parser.accepts()
+        keyword = self._statement_keyword(start)
+        in_open_block = "_RBRACE" in accepted and (at_end or keyword is not None)
+        if start != self._last_stop:
+            after = getattr(values[-1], "type", "") if values else ""
+            self._diagnostics.add(self._explain(start, after, accepted, in_open_block=in_open_block))
+        if in_open_block and keyword is not None:
+            # The block was never closed, but the new statement can be read.
+            stop, goal = start, keyword
+        else:
+            stop, goal = _end_of_line(text, start), "$END" if at_end else "_NL"
+        first = _unwind(parser.parser_state, goal, further=stop == self._last_stop)
+        self._skipped.append(Span(self._source, start if first is None else first, stop))
+        self._last_stop = stop
+        parser.lexer_thread.state.line_ctr.char_pos = stop
+        return True
+
+    def touches(self, span: Span) -> bool:
+        # What was skipped stands in source order, no two pieces over one another.
+        after = bisect_right(self._skipped, span.start, key=lambda skipped: skipped.end)
+        return after < len(self._skipped) and self._skipped[after].start <= _end_of_line(self._source.text, span.end)
+
+    def lost(self, hurt: Iterable[Span]) -> frozenset[str]:
+        """The words of all that could not be read, whole lines at a time."""
+        text = self._source.text
+        pieces = [text[_start_of_line(text, span.start) : span.end] for span in [*self._skipped, *hurt]]
+        return frozenset(word for piece in pieces for word in _WORD.findall(piece))
+
+    def _statement_keyword(self, start: int) -> str | None:
+        """The terminal of the statement that begins at `start`, if one does."""
+        text = self._source.text
+        word = _WORD.match(text, start)
+        first_of_line = not text[_start_of_line(text, start) : start].strip()
+        return f"_{word[0].upper()}" if word and first_of_line and word[0] in STATEMENTS else None
+
+    def _explain(self, start: int, after: str, accepted: set[str], *, in_open_block: bool) -> Diagnostic:
+        text = self._source.text
+        if start >= len(text):
+            end = len(text.rstrip())
+            span = Span(self._source, max(end - 1, 0), end)
+            return Diagnostic("NSL013", "the file ends inside a block", span, help=_CLOSE)
+        expected = sorted(accepted - {"$END"})
+        wanted = _wanted(after, expected)
+        if text[start] == "\n":
+            span = Span(self._source, start, start + 1)
+            return Diagnostic("NSL013", "the statement ends too early", span, label=f"expected {wanted}")
+        found = _WORD.match(text, start)
+        span = Span(self._source, start, found.end() if found else start + 1)
+        if in_open_block:
+            message = f"`{span.text}` begins a statement, but the block above is still open"
+            return Diagnostic("NSL012", message, span, help=f"{_CLOSE} before it")
+        return _odd_character(span, accepted) or _unexpected(span, expected, wanted)
+
+
+def _odd_character(span: Span, accepted: set[str]) -> Diagnostic | None:
+    """A mistake of a single character, which no word begins with."""
+    char = span.text[0]
+    if char == '"' and "STRING" in accepted:
+        return Diagnostic("NSL014", "the string is not closed", span, help='end it with a `"` on the same line')
+    if not char.isprintable() or char.isspace():
+        message, way_out = f"unexpected character U+{ord(char):04X}", "write a plain space, or nothing"
+        return Diagnostic("NSL014", message, span.part(0, 1), help=way_out)
+    return None
+
+
+def _unexpected(span: Span, expected: list[str], wanted: str) -> Diagnostic:
+    """A word that cannot stand where it does."""
+    word = span.text
+    keywords = [_keyword(name) for name in expected if name not in _CALLED]
+    if keywords == sorted(STATEMENTS):
+        listed = ", ".join(f"`{statement}`" for statement in STATEMENTS)
+        way_out = _near(word, STATEMENTS) or f"the statements are {listed}"
+        return Diagnostic("NSL011", f"no statement begins with `{word}`", span, help=way_out)
+    message = f"unexpected `{word}`"
+    if len(expected) <= 3:
+        return Diagnostic("NSL012", message, span, label=f"expected {wanted}")
+    return Diagnostic("NSL012", message, span, help=_near(word, keywords) or f"expected {wanted}")
+
+
+def _unwind(state: Any, goal: str, *, further: bool) -> int | None:
+    """Takes parts of a statement off the parser's stack until the terminal `goal` can come next.
+
+    Returns the offset of the first token that was taken off, if any was.
+    """
+    table = state.parse_conf.states
+    first = None
+    while len(state.state_stack) > 1 and (further or goal not in table[state.state_stack[-1]]):
+        further = False
+        state.state_stack.pop()
+        first = getattr(state.value_stack.pop(), "start_pos", first)
+    return first
+
+
+def _keyword(terminal: str) -> str:
+    return terminal.strip("_").lower().replace("_", "-")
+
+
+def _near(word: str, words: Iterable[str]) -> str | None:
+    near = get_close_matches(word, words, 1)
+    return f"did you mean `{near[0]}`?" if near else None
+
+
+def _wanted(after: str, expected: list[str]) -> str:
+    if after in _AFTER and {"NAME", "VALUE", "SETTING"} & set(expected):
+        return _AFTER[after]
+    keywords = [f"`{_keyword(name)}`" for name in expected if name not in _CALLED]
+    items = [*keywords, *(_CALLED[name] for name in _CALLED if name in expected)]
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} or {items[-1]}"
+
+
+def _start_of_line(text: str, offset: int) -> int:
+    return text.rfind("\n", 0, offset) + 1
+
+
+def _end_of_line(text: str, offset: int) -> int:
+    """The end of the line that `offset` is on, its continuations included."""
+    line = _REST_OF_LINE.match(text, offset)
+    return line.end() if line else offset

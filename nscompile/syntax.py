@@ -1,0 +1,211 @@
+"""The program as it was written: one frozen node for each rule of `grammar/nsl.lark`, in the rule's own order.
+
+Nothing is interpreted here. A `Word` may still hold a bracket range or be no address at all; `parser.py` builds a
+node from the rule of the same name, so a field's place is its place in the grammar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from nscompile.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A name or value; `text` is what it says after the ranges in it were expanded."""
+
+    text: str
+    span: Span
+
+    def part(self, start: int, length: int) -> Span:
+        """Where a piece of the text stands; the whole word where expansion has moved things."""
+        return self.span.part(start, length) if self.span.end - self.span.start == len(self.text) else self.span
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class In(Syntax):
+    namespace: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Ip(Syntax):
+    """`ip A/L, …`; `ip none` has no address."""
+
+    addresses: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Net(Syntax):
+    prefixes: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nat(Syntax):
+    via: Word | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mtu(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Stp(Syntax):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class VlanAware(Syntax):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class As(Syntax):
+    name: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Mac(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Vlan(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment(Syntax):
+    """`[ip …] on BR …`; without `ip` the addresses are automatic."""
+
+    ip: Ip | None
+    bridge: Word
+    clauses: tuple[As | Mac | Mtu | Vlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway(Syntax):
+    """`gateway A, …`; `gateway none` has no address."""
+
+    addresses: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Via(Syntax):
+    address: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Dev(Syntax):
+    interface: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Blackhole(Syntax):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Syntax):
+    destination: Word
+    clauses: tuple[Via | Dev | Blackhole | Metric | Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulePart(Syntax):
+    """One keyword of `ip rule` and its value, which flags such as `not` and `blackhole` have not."""
+
+    key: Word
+    value: Word | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Syntax):
+    parts: tuple[RulePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loopback(Syntax):
+    addresses: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward(Syntax):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctl(Syntax):
+    """`KEY=VALUE`, or `KEY=` with the value in a string of its own."""
+
+    setting: Word
+    string: Word | None
+
+
+@dataclass(frozen=True, slots=True)
+class End(Syntax):
+    """One end of a link: `NODE[:IF] [ip …] [mac …]`."""
+
+    node: Word
+    interface: Word | None
+    clauses: tuple[Ip | Mac, ...]
+
+
+BridgeClause: TypeAlias = In | Ip | Net | Nat | Mtu | Stp | VlanAware
+NodeClause: TypeAlias = Attachment | Gateway | Route | Rule | Loopback | Forward | Sysctl
+
+
+@dataclass(frozen=True, slots=True)
+class Lab(Syntax):
+    name: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge(Syntax):
+    name: Word
+    clauses: tuple[BridgeClause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node(Syntax):
+    name: Word
+    clauses: tuple[NodeClause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Router(Node):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Link(Syntax):
+    left: End
+    right: End
+    clauses: tuple[Mtu, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink(Syntax):
+    bridge: Word
+    clauses: tuple[Ip | Nat, ...]
+
+
+Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink
