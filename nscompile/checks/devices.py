@@ -1,0 +1,143 @@
+"""Interfaces, bridges and namespaces: what the kernel refuses, and what it takes and then drops packets for."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from nscompile.diagnostics import Diagnostic, Severity
+from nscompile.model import Given
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nscompile.model import Bridge, Interface, Topology
+    from nscompile.source import Span
+
+MOST_PORTS = 1023  # BR_MAX_PORTS less port 0, net/bridge/br_private.h
+LEAST_MTU_IPV6 = 1280  # RFC 8200, section 5
+DEFAULT_MTU = 1500  # ETH_DATA_LEN, include/uapi/linux/if_ether.h
+
+
+def mac_once_on_a_segment(topology: Topology) -> Iterator[Diagnostic]:
+    first: dict[tuple[str, str], tuple[Given[str], Interface]] = {}
+    for interface in topology.interfaces():
+        if interface.mac is None:
+            continue
+        mac, other = first.setdefault((interface.segment.key, interface.mac.value), (interface.mac, interface))
+        if other is not interface:
+            yield Diagnostic(
+                "NSL212",
+                f"`{mac.value}` is given twice on {interface.segment.label}",
+                interface.mac.span,
+                also=((mac.span, f"to an interface of `{other.namespace}` here"),),
+                help="give each interface on a segment a MAC address of its own",
+            )
+
+
+def interface_once_in_a_namespace(topology: Topology) -> Iterator[Diagnostic]:
+    first: dict[tuple[str | None, str], Span] = {}
+    placed = [(bridge.namespace, bridge.name, bridge.span) for bridge in topology.bridges]
+    placed += [(each.namespace, each.name, each.span) for each in topology.interfaces()]
+    placed += [(port.namespace, port.name, port.span) for port in topology.ports()]
+    for namespace, name, span in placed:
+        other = first.setdefault((namespace, name), span)
+        if other is not span:
+            where = "the host" if namespace is None else f"`{namespace}`"
+            yield Diagnostic(
+                "NSL105",
+                f"{where} has two interfaces called `{name}`",
+                span,
+                also=((other, "the first is here"),),
+                help="name one of them with `as`" if namespace is not None else "rename one of them",
+            )
+
+
+def home_is_not_a_node_without_need(topology: Topology) -> Iterator[Diagnostic]:
+    """A bridge without an address takes no part in its node's network: most likely two names were mixed up."""
+    nodes = {namespace.name: namespace for namespace in topology.namespaces if namespace.is_node}
+    for bridge in topology.bridges:
+        node = nodes.get(bridge.namespace or "")
+        if node is not None and not bridge.addresses:
+            yield Diagnostic(
+                "NSL106",
+                f"`{node.name}` is a node and also the home of the bridge `{bridge.name}`",
+                bridge.span,
+                also=((node.span, "the node is here"),),
+                help="give the bridge a namespace of its own, or an `ip` if the node is to be its gateway",
+            )
+
+
+def ports_within_limit(topology: Topology) -> Iterator[Diagnostic]:
+    count: Counter[str] = Counter()
+    for port in topology.ports():
+        count[port.bridge] += 1
+        if count[port.bridge] == MOST_PORTS + 1:
+            yield Diagnostic(
+                "NSL405",
+                f"`{port.bridge}` has more than {MOST_PORTS} ports, the most that Linux gives a bridge",
+                port.span,
+                help="spread the nodes over several bridges with a router between them",
+            )
+
+
+def mtu_carries_ipv6(topology: Topology) -> Iterator[Diagnostic]:
+    things: list[Interface | Bridge] = [*topology.interfaces(), *topology.bridges]
+    for thing in things:
+        mtu, has_ipv6 = thing.mtu, any(address.ip.version == 6 for address in thing.addresses)
+        if mtu is not None and mtu.value < LEAST_MTU_IPV6 and has_ipv6:
+            message = f"an MTU of {mtu.value} on `{thing.name}` is too small for IPv6"
+            yield Diagnostic("NSL401", message, mtu.span, help=f"IPv6 needs at least {LEAST_MTU_IPV6} bytes")
+
+
+def one_mtu_on_a_segment(topology: Topology) -> Iterator[Diagnostic]:
+    """A bridge carries no more than its smallest port, and drops what is larger without a word."""
+    sizes: defaultdict[str, dict[int, Span]] = defaultdict(dict)
+    for attachment in topology.attachments:
+        interface = attachment.interface
+        if interface.namespace not in topology.damaged:
+            size = interface.mtu or Given(DEFAULT_MTU, interface.span)
+            sizes[attachment.port.bridge].setdefault(size.value, size.span)
+    for bridge in topology.bridges:
+        found = sizes[bridge.name]
+        if len(found) < 2:
+            continue
+        small, large = min(found), max(found)
+        yield Diagnostic(
+            "NSL411",
+            f"on `{bridge.name}` some interfaces have an MTU of {large} and some of {small}",
+            found[large],
+            label=f"{large}",
+            also=((found[small], f"{small}"),),
+            help="give all the interfaces of a bridge one `mtu`: it drops frames that a port cannot carry",
+            severity=Severity.WARNING,
+        )
+
+
+def vlan_on_vlan_aware_bridge(topology: Topology) -> Iterator[Diagnostic]:
+    bridges = {bridge.name: bridge for bridge in topology.bridges}
+    for attachment in topology.attachments:
+        bridge = bridges[attachment.port.bridge]
+        vlan = attachment.port.vlan
+        if vlan is not None and not bridge.vlan_aware:
+            yield Diagnostic(
+                "NSL404",
+                f"`{bridge.name}` knows no VLANs",
+                vlan.span,
+                also=((bridge.span, "declared here"),),
+                help=f"declare it `bridge {bridge.name} … vlan-aware`",
+            )
+
+
+def node_has_interface(topology: Topology) -> Iterator[Diagnostic]:
+    connected = {interface.namespace for interface in topology.interfaces()}
+    connected |= {bridge.namespace for bridge in topology.bridges}
+    for namespace in topology.namespaces:
+        if namespace.name not in connected and namespace.name not in topology.damaged:
+            yield Diagnostic(
+                "NSL412",
+                f"`{namespace.name}` has no interface",
+                namespace.span,
+                help="connect it to a bridge with `on BR`, or to another node with a `link`",
+                severity=Severity.WARNING,
+            )
