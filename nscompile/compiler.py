@@ -1,0 +1,46 @@
+"""The whole compiler: text to syntax to model to plan to scripts, one function a phase.
+
+A phase that finds a mistake says so in `Diagnostics` and hands on what is whole; after the checks nothing goes on
+unless the lab is sound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nscompile.checks import check
+from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.loading import about_file, load
+from nscompile.lower import plan
+from nscompile.parser import parse
+from nscompile.render import render
+from nscompile.resolve import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The scripts by kind, none where the lab has an error, and what was found, in source order."""
+
+    scripts: dict[str, str]
+    diagnostics: list[Diagnostic]
+
+
+def compile_lab(path: str, data: bytes, kinds: Sequence[str]) -> Result:
+    """Compile the lab in `data`, which the reader knows as `path`, to the scripts of `kinds` (`up`, `down`)."""
+    diagnostics = Diagnostics()
+    scripts: dict[str, str] = {}
+    source = load(path, data, diagnostics)
+    if source is not None:
+        program = parse(source, diagnostics)
+        if not program.statements and not diagnostics.has_errors:
+            diagnostics.add(about_file(path, "NSL003", "the lab has no statement"))
+        topology = resolve(program, diagnostics)
+        check(topology, diagnostics)
+        if not diagnostics.has_errors:
+            lab = plan(topology)
+            scripts = {kind: render(lab, kind) for kind in kinds}
+    return Result(scripts, diagnostics.in_source_order())

@@ -1,0 +1,51 @@
+"""Model to plan: each kind of thing in a lab to the commands that a person would type for it.
+
+`lower` is a single dispatch, one file a family of things. It yields steps in any order: the phase of a step says when
+it runs, and within a phase the order of the source holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nscompile.lower.dispatch import lower
+from nscompile.lower.overview import drawing, table
+from nscompile.plan import Plan, Step
+
+# Imported for the implementations that they register.
+from nscompile.lower import devices, namespaces, routing  # noqa: F401  # isort: skip
+
+if TYPE_CHECKING:
+    from nscompile.model import Topology
+
+
+def plan(topology: Topology) -> Plan:
+    steps = sorted(_steps(topology), key=lambda step: step.phase.order)
+    return Plan(
+        lab=topology.name,
+        source=topology.source,
+        drawing=drawing(topology),
+        table=table(topology),
+        steps=tuple(steps),
+        outside=_outside(topology),
+    )
+
+
+def _steps(topology: Topology) -> list[Step]:
+    things = (
+        *topology.namespaces,
+        *topology.attachments,
+        *topology.links,
+        *topology.bridges,
+        *topology.uplinks,
+        *topology.forwards,
+        *topology.masquerades,
+    )
+    return [step for thing in things for step in lower(thing)]
+
+
+def _outside(topology: Topology) -> tuple[str, ...]:
+    """The interfaces that the host must have already: those that NAT names and the lab does not make."""
+    named = [each.out for each in topology.masquerades if each.namespace is None and each.out is not None]
+    own = {bridge.name for bridge in topology.bridges} | {uplink.interface.name for uplink in topology.uplinks}
+    return tuple(dict.fromkeys(name for name in named if name not in own))

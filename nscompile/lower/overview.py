@@ -1,0 +1,105 @@
+"""What a script's reader sees first: a drawing of the lab, and a table of its namespaces, interfaces and addresses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nscompile.model import Bridge, Interface, Link, Topology
+
+# A bridge with more nodes than this is drawn with the first ones, the last one, and dots between.
+_MOST_DRAWN = 12
+
+
+def drawing(topology: Topology) -> tuple[str, ...]:
+    """The bridges with what is plugged into them, then the links as chains of nodes."""
+    plugged: defaultdict[str, list[str]] = defaultdict(list)
+    for attachment in topology.attachments:
+        plugged[attachment.port.bridge].append(attachment.interface.namespace or "")
+    lines: list[str] = []
+    for bridge in topology.bridges:
+        lines += ["", *_star(plugged[bridge.name], _label(bridge) + _way_out(bridge, topology))]
+    chains = [" -- ".join(chain) for chain in _chains(topology.links)]
+    lines += ["", *chains] if chains else []
+    return tuple(lines[1:])
+
+
+def _star(nodes: list[str], hub: str) -> Iterator[str]:
+    """The nodes one under the other, and the hub beside the middle one."""
+    if len(nodes) > _MOST_DRAWN:
+        nodes = [*nodes[: _MOST_DRAWN - 2], "...", nodes[-1]]
+    width = max(map(len, nodes), default=0)
+    if len(nodes) < 2:
+        yield f"{nodes[0]} -- {hub}" if nodes else hub
+        return
+    if len(nodes) == 2:
+        nodes = [nodes[0], "", nodes[1]]
+    for row, node in enumerate(nodes):
+        rail = "-" if node else " "
+        join = "." if row == 0 else "'" if row == len(nodes) - 1 else "+" if node else "|"
+        middle = f"-- {hub}" if row == len(nodes) // 2 else ""
+        if middle and join == "|":
+            join = "+"
+        yield f"{node:{width}} {rail * 2}{join}{middle}".rstrip()
+
+
+def _label(bridge: Bridge) -> str:
+    addresses = "".join(f" {address}" for address in bridge.addresses)
+    return f"{bridge.name}{addresses} ({f'in {bridge.namespace}' if bridge.namespace else 'on the host'})"
+
+
+def _way_out(bridge: Bridge, topology: Topology) -> str:
+    """Where the bridge's nodes get out of the lab: an uplink, NAT, or nothing."""
+    uplinks = [uplink.interface for uplink in topology.uplinks if uplink.port.bridge == bridge.name]
+    inside = {bridge.name, *(interface.name for interface in uplinks)}
+    outs = [each.out for each in topology.masquerades if each.inside in inside]
+    shown = "".join(f" -- {interface.name} (on the host)" for interface in uplinks)
+    return shown + (f" -- NAT -- {outs[0] or 'outside'}" if outs else "")
+
+
+def _chains(links: tuple[Link, ...]) -> Iterator[list[str]]:
+    """The links as walks along nodes, each link drawn once."""
+    ends: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    for number, link in enumerate(links):
+        left, right = link.left.namespace or "", link.right.namespace or ""
+        ends[left].append((number, right))
+        ends[right].append((number, left))
+    drawn: set[int] = set()
+    for number, link in enumerate(links):
+        if number in drawn:
+            continue
+        chain = [link.left.namespace or ""]
+        while step := next((each for each in ends[chain[-1]] if each[0] not in drawn), None):
+            drawn.add(step[0])
+            chain.append(step[1])
+        yield chain
+
+
+def table(topology: Topology) -> tuple[tuple[str, ...], ...]:
+    """Rows of namespace, interface, addresses and default route, namespace by namespace, the host last."""
+    owned: defaultdict[str | None, list[tuple[str, str]]] = defaultdict(list)
+    for interface in topology.interfaces():
+        owned[interface.namespace].append(_cells(interface))
+    for bridge in topology.bridges:
+        owned[bridge.namespace].append(_cells(bridge))
+    rows = [("namespace", "interface", "addresses", "default route")]
+    for namespace in topology.namespaces:
+        cells = [("lo", _listed(namespace.loopback))] if namespace.loopback else []
+        cells += owned[namespace.name]
+        defaults = [str(route.via or route.device) for route in namespace.routes if route.destination is None]
+        (first, addresses), *others = cells or [("-", "-")]
+        rows.append((namespace.name, first, addresses, ", ".join(defaults) or "-"))
+        rows += [("", name, addresses, "") for name, addresses in others]
+    rows += [("" if row else "(the host)", *cells, "") for row, cells in enumerate(owned[None])]
+    return tuple(rows)
+
+
+def _cells(thing: Interface | Bridge) -> tuple[str, str]:
+    return thing.name, _listed(thing.addresses)
+
+
+def _listed(addresses: tuple[object, ...]) -> str:
+    return ", ".join(map(str, addresses)) or "-"

@@ -1,0 +1,125 @@
+"""Plan to text, through the templates in `templates/`; the only module that knows Jinja.
+
+Quoting is refused, not remembered: whatever a template prints must be an integer or have passed through a filter that
+marks it as safe where it stands. A forgotten filter is an error at the first compile, not a hole in a script.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from nscompile import __version__
+from nscompile.plan import Kind
+from nscompile.resources import folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nscompile.plan import Command, Plan, Undo
+
+# A word that no shell reads as anything but itself; a lone `!` is one wherever it is not the first word.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+-]+|!")
+
+
+class Safe(str):
+    """Text that may stand in a script as it is."""
+
+    __slots__ = ()
+
+
+class UnquotedError(TypeError):
+    """A template printed a value that no filter has made safe."""
+
+
+def render(plan: Plan, script: str) -> str:
+    """The text of one script of the plan, by the name of its template: `up` or `down`."""
+    return (
+        _environment()
+        .get_template(f"{script}.sh.j2")
+        .render(
+            plan=plan,
+            version=__version__,
+            script=f"{script}.sh",
+            namespaces=[name for (name,) in plan.names(Kind.NAMESPACE)],
+            rules=plan.names(Kind.RULE),
+            settings=[key for (key,) in plan.names(Kind.SETTING)],
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates")),
+        undefined=StrictUndefined,
+        finalize=_only_safe,
+        autoescape=False,  # noqa: S701 - shell is not HTML; `_only_safe` is the stricter rule
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "sh": shell,
+        "comment": comment,
+        "comments": comments,
+        "names": names,
+        "rows": rows,
+        "undo": undo,
+        "called": called,
+    }
+    return environment
+
+
+def _only_safe(value: Any) -> Safe | int:
+    if isinstance(value, (Safe, int)):
+        return value
+    raise UnquotedError(repr(value))
+
+
+def shell(value: str | Command) -> Safe:
+    """A word, or the words of a command, quoted for a shell where they must be."""
+    return Safe(_word(value) if isinstance(value, str) else " ".join(map(_word, value)))
+
+
+def _word(word: str) -> str:
+    return word if _PLAIN.fullmatch(word) else shlex.quote(word)
+
+
+def comment(value: str) -> Safe:
+    """The rest of a comment's line: whatever could end it, or move a terminal's cursor, is a replacement character."""
+    return Safe("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value.expandtabs(4)))
+
+
+def comments(lines: Iterable[str]) -> Safe:
+    """Lines of a comment, indented like a quotation."""
+    return Safe("\n".join(f"#   {comment(line)}".rstrip() for line in lines))
+
+
+def names(value: Iterable[str]) -> Safe:
+    """A list of words for a variable, in lines of readable length."""
+    return Safe("\n    ".join(textwrap.wrap(" ".join(map(_word, value)), 100, break_on_hyphens=False)))
+
+
+def rows(table: Iterable[tuple[str, ...]]) -> list[str]:
+    """The rows of a table as lines with their columns aligned."""
+    cells = list(table)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def called(rule: Command) -> str:
+    """What a message calls a rule: the command that would add it."""
+    return " ".join(["rule", *("-A" if word == "-C" else word for word in rule)])
+
+
+def undo(value: Undo) -> Safe:
+    """A command of the teardown behind the question whether there is anything to do."""
+    if value.kind is Kind.SETTING:
+        return shell(value.command)
+    return Safe(f"has_{value.kind.value} {shell(value.name)} && {shell(value.command)}")
