@@ -1,0 +1,311 @@
+#!/bin/sh
+# Builds the lab two-lans on this host; down.sh removes it.
+#
+#   a1 --.
+#   a2 --+-- left (in switch1)
+#   r  --'
+#
+#   b1 --.
+#   b2 --+-- right (in switch2)
+#   r  --'
+#
+#   namespace  interface  addresses      default route
+#   a1         a1-veth0   10.0.1.1/24    10.0.1.254
+#   a2         a2-veth0   10.0.1.2/24    10.0.1.254
+#   b1         b1-veth0   10.0.2.1/24    10.0.2.254
+#   b2         b2-veth0   10.0.2.2/24    10.0.2.254
+#   r          r-veth0    10.0.1.254/24  -
+#              r-veth1    10.0.2.254/24
+#   switch1    left       -              -
+#   switch2    right      -              -
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab two-lans                      # two switches, and a router between them
+#
+#   bridge left in switch1
+#   bridge right in switch2
+#
+#   node a[1..2] ip 10.0.1.[1..2]/24 on left gateway 10.0.1.254
+#   node b[1..2] ip 10.0.2.[1..2]/24 on right gateway 10.0.2.254
+#
+#   router r {
+#       ip 10.0.1.254/24 on left
+#       ip 10.0.2.254/24 on right
+#   }
+
+set -eu
+
+usage() {
+    cat <<'end'
+usage: sh up.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Builds the lab two-lans, as root; sh down.sh removes it.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs
+  -h, --help     print this
+
+Exit status: 0 done; 1 failed, and all was taken back; 2 wrong usage; 3 refused, and
+nothing was changed; 4 failed, and something could not be taken back; 128+N ended by
+signal N, and all was taken back.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=up.sh
+lab=two-lans
+labs=/run/nscompile # a folder for each lab that is up: its lock, and what it found on the host
+state=$labs/$lab
+namespaces='a1 a2 b1 b2 r switch1 switch2'
+# All that stand on the host, if only until they are moved into a namespace.
+interfaces='a1-veth0 a1-left a2-veth0 a2-left b1-veth0 b1-right b2-veth0 b2-right r-veth0 r-left r-veth1 r-right'
+
+say() { printf '%s: %s\n' "$me" "$*" >&2; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Is it there? /sys can belong to another network namespace than the one we are in, /proc/sys/net cannot.
+has_namespace() { [ -e "/run/netns/$1" ]; }
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+
+# Calls the given command with each thing of the lab that is there.
+present() {
+    for name in $namespaces; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+}
+
+# Whether another lab that is up noted the same about the host: then it is not ours to put back.
+noted_elsewhere() {
+    for note in "$labs"/*/"$1"; do
+        [ "$note" = "$state/$1" ] || [ ! -e "$note" ] || return 0
+    done
+    return 1
+}
+
+# Takes the lab apart, last things first; what is not there is passed over.
+undo() {
+    # Namespaces
+    has_namespace switch2 && ip netns del switch2
+    has_namespace switch1 && ip netns del switch1
+    has_namespace r && ip netns del r
+    has_namespace b2 && ip netns del b2
+    has_namespace b1 && ip netns del b1
+    has_namespace a2 && ip netns del a2
+    has_namespace a1 && ip netns del a1
+}
+
+# Veth pairs that were made and not moved yet: after undo, only an up.sh that was stopped halfway has left any.
+sweep() {
+    for name in $interfaces; do ! has_interface "$name" || ip link del dev "$name"; done
+}
+
+# Takes down the lab's folder, and /run/netns if it came with the first namespace and is empty again.
+forget() {
+    if [ -e "$state/netns" ] && ! noted_elsewhere netns && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    rm -f "$state"/*
+    rmdir "$state"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+# Prints a command as a person would type it.
+show() {
+    line=
+    for word do
+        case $word in
+            '' | *[!A-Za-z0-9_./:=@%+!-]*) line="$line '$(printf %s "$word" | sed "s/'/'\\\\''/g")'" ;;
+            *) line="$line $word" ;;
+        esac
+    done
+    printf '%s\n' "${line# }"
+}
+
+# A dry run and a trace stand in front of the commands, which stay as a person would type them.
+case $mode in
+    dry-run)
+        has_namespace() { :; }
+        has_interface() { :; }
+        ip() { show ip "$@"; }
+        ;;
+    verbose)
+        ip() { show ip "$@" >&2 && command ip "$@"; }
+        ;;
+esac
+
+refused=
+refuse() {
+    say "$*"
+    refused=yes
+}
+
+# Finds every reason not to begin, before anything is changed.
+preflight() {
+    [ "$(id -u)" = 0 ] || refuse "this needs root: sudo sh $me"
+    for tool in ip sysctl; do
+        command -v "$tool" >/dev/null || refuse "$tool is not installed"
+    done
+    case $(command ip -V 2>&1) in
+        *iproute2*) ;;
+        *) refuse "the ip on this host is not that of iproute2" ;;
+    esac
+    if [ -e "$state" ]; then
+        refuse "the lab is up, or half up: sh down.sh removes it"
+    else
+        present refuse "already on this host:"
+    fi
+    [ -z "$refused" ] || exit 3
+}
+
+# Takes the lock and notes what is about to change. A signal in between would find a lock that nobody owns.
+begin() {
+    trap '' HUP INT TERM QUIT
+    mkdir -p "$labs"
+    mkdir "$state" || exit 3
+    begun=yes
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap 'finish 143' TERM
+    if [ ! -e /run/netns ] || noted_elsewhere netns; then : > "$state/netns"; fi
+}
+
+# The one way out, whatever ends this script: until the lab is whole, everything is taken back.
+begun=
+finish() {
+    status=$1
+    trap '' HUP INT TERM QUIT PIPE
+    trap - EXIT
+    set +e
+    if [ -n "$begun" ]; then
+        say "this did not work out (sh $me -v shows where); taking everything back"
+        [ "$status" -gt 128 ] || status=1
+        undo
+        sweep
+        if [ -n "$(present echo)" ]; then
+            present say "could not remove"
+            status=4
+        else
+            forget
+        fi
+    fi
+    exit "$status"
+}
+
+if [ $mode != dry-run ]; then
+    preflight
+    trap 'finish $?' EXIT
+    begin
+    exec >/dev/null # sysctl repeats what it is told
+fi
+
+# ---- 1. Namespaces ----
+# each namespace is a network stack of its own: interfaces, addresses, routes and rules
+ip netns add a1
+ip netns add a2
+ip netns add b1
+ip netns add b2
+ip netns add r
+ip netns add switch1
+ip netns add switch2
+
+# ---- 2. Veth pairs ----
+# a veth pair is a cable: what goes in at one end comes out at the other
+ip link add a1-veth0 type veth peer name a1-left
+ip link add a2-veth0 type veth peer name a2-left
+ip link add b1-veth0 type veth peer name b1-right
+ip link add b2-veth0 type veth peer name b2-right
+ip link add r-veth0 type veth peer name r-left
+ip link add r-veth1 type veth peer name r-right
+
+# ---- 3. Into their namespaces ----
+# new interfaces stand on the host; each end goes to the namespace it is for
+ip link set a1-veth0 netns a1
+ip link set a2-veth0 netns a2
+ip link set b1-veth0 netns b1
+ip link set b2-veth0 netns b2
+ip link set r-veth0 netns r
+ip link set r-veth1 netns r
+ip link set a1-left netns switch1
+ip link set a2-left netns switch1
+ip link set b1-right netns switch2
+ip link set b2-right netns switch2
+ip link set r-left netns switch1
+ip link set r-right netns switch2
+
+# ---- 4. Up ----
+# a new namespace has its lo down, and could not even reach its own addresses
+ip netns exec a1 ip link set lo up
+ip netns exec a2 ip link set lo up
+ip netns exec b1 ip link set lo up
+ip netns exec b2 ip link set lo up
+ip netns exec r ip link set lo up
+ip netns exec switch1 ip link set lo up
+ip netns exec switch2 ip link set lo up
+
+# an interface is made down
+ip netns exec a1 ip link set a1-veth0 up
+ip netns exec a2 ip link set a2-veth0 up
+ip netns exec b1 ip link set b1-veth0 up
+ip netns exec b2 ip link set b2-veth0 up
+ip netns exec r ip link set r-veth0 up
+ip netns exec r ip link set r-veth1 up
+
+# the other ends, at the bridges
+ip netns exec switch1 ip link set a1-left up
+ip netns exec switch1 ip link set a2-left up
+ip netns exec switch2 ip link set b1-right up
+ip netns exec switch2 ip link set b2-right up
+ip netns exec switch1 ip link set r-left up
+ip netns exec switch2 ip link set r-right up
+
+# ---- 5. Addresses ----
+# with an address comes the route to its prefix
+ip netns exec a1 ip address add 10.0.1.1/24 dev a1-veth0
+ip netns exec a2 ip address add 10.0.1.2/24 dev a2-veth0
+ip netns exec b1 ip address add 10.0.2.1/24 dev b1-veth0
+ip netns exec b2 ip address add 10.0.2.2/24 dev b2-veth0
+ip netns exec r ip address add 10.0.1.254/24 dev r-veth0
+ip netns exec r ip address add 10.0.2.254/24 dev r-veth1
+
+# ---- 6. Bridges ----
+# a bridge is a switch: it passes frames between its ports
+ip netns exec switch1 ip link add dev left type bridge
+ip netns exec switch1 ip link set left up
+ip netns exec switch2 ip link add dev right type bridge
+ip netns exec switch2 ip link set right up
+
+# ---- 7. Ports ----
+# plug the ends into their bridge
+ip netns exec switch1 ip link set a1-left master left
+ip netns exec switch1 ip link set a2-left master left
+ip netns exec switch2 ip link set b1-right master right
+ip netns exec switch2 ip link set b2-right master right
+ip netns exec switch1 ip link set r-left master left
+ip netns exec switch2 ip link set r-right master right
+
+# ---- 8. Routes ----
+# everything that is not connected goes to the gateway
+ip netns exec a1 ip route add default via 10.0.1.254
+ip netns exec a2 ip route add default via 10.0.1.254
+ip netns exec b1 ip route add default via 10.0.2.254
+ip netns exec b2 ip route add default via 10.0.2.254
+
+# ---- 9. Forwarding ----
+# let the routers pass on packets that are for others
+ip netns exec r sysctl net.ipv4.ip_forward=1
+
+# ---- Done ----
+[ $mode != dry-run ] || exit 0
+trap '' HUP INT TERM QUIT
+begun=
+say "the lab $lab is up; sh down.sh removes it"

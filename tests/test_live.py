@@ -1,0 +1,225 @@
+"""Every lab of the gallery on a real kernel: built, held to its promises, taken down, and the host as it was.
+
+A lab's promises are in live/LAB.expect, a line each: `ns1 -> 192.0.2.2` for an echo that must come back, `-x` for one
+that must not, and `from A` for the address it is sent from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from host import Host
+from nscompile.compiler import compile_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TESTS = Path(__file__).parent
+GALLERY = TESTS.parent / "out"
+LABS = sorted(folder.name for folder in GALLERY.iterdir())
+PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?")
+
+
+# This kernel's bridge has no VLAN filtering.
+CASES = [case for case in sorted((TESTS / "labs").glob("*.case")) if case.stem != "vlans"]
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    with Host() as host:
+        yield host
+
+
+def up(host: Host, lab: str, *options: str) -> None:
+    host.run("sh", str(GALLERY / lab / "up.sh"), *options)
+
+
+def down(host: Host, lab: str) -> None:
+    host.run("sh", str(GALLERY / lab / "down.sh"))
+
+
+def broken_promises(host: Host, lab: str) -> list[str]:
+    lines = (TESTS / "live" / f"{lab}.expect").read_text(encoding="utf-8").splitlines()
+    promises = [line for line in lines if not line.startswith("#")]
+    assert promises
+    broken = []
+    for promise in promises:
+        found = PROMISE.fullmatch(promise)
+        assert found, promise
+        namespace, arrow, target, source = found.groups()
+        if host.pings(namespace, target, source) is not (arrow == ">"):
+            broken.append(promise)
+    return broken
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_a_lab_keeps_its_promises_and_leaves_the_host_as_it_was(host: Host, lab: str) -> None:
+    before = host.state()
+    up(host, lab)
+    broken = broken_promises(host, lab)
+    built = host.state()
+    down(host, lab)
+    assert broken == []
+    assert built != before
+    assert host.state() == before
+
+
+def compile_into(folder: Path, lab: str) -> None:
+    for kind, text in compile_lab("lab.nsl", lab.encode(), ("up", "down")).scripts.items():
+        (folder / f"{kind}.sh").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_the_kernel_takes_every_command_of_a_lab_and_gives_all_of_it_back(
+    host: Host, tmp_path: Path, case: Path
+) -> None:
+    compile_into(tmp_path, case.read_text(encoding="utf-8").partition("---\n")[0])
+    before = host.state()
+    host.run("sh", str(tmp_path / "up.sh"))
+    host.run("sh", str(tmp_path / "down.sh"))
+    assert host.state() == before
+
+
+def test_without_its_uplink_the_article_finds_the_network_unreachable(host: Host, tmp_path: Path) -> None:
+    lab = (GALLERY / "article" / "lab.nsl").read_text(encoding="utf-8")
+    compile_into(tmp_path, "".join(line for line in lab.splitlines(keepends=True) if not line.startswith("uplink")))
+    host.run("sh", str(tmp_path / "up.sh"))
+    ping = host.run("ip", "netns", "exec", "ns1", "ping", "-c", "1", "8.8.8.8", check=False)
+    host.run("sh", str(tmp_path / "down.sh"))
+    assert "Network is unreachable" in ping.stderr
+
+
+def test_docker0_is_what_docker_builds(host: Host) -> None:
+    up(host, "docker0")
+    ports = json.loads(host.run("ip", "-json", "link", "show", "master", "docker0").stdout)
+    bridge = json.loads(host.run("ip", "-json", "address", "show", "docker0").stdout)
+    nodes = {}
+    for number in (1, 2, 3):
+        inside = ["ip", "netns", "exec", f"ubuntu0{number}", "ip", "-json"]
+        (eth0,) = json.loads(host.run(*inside, "address", "show", "dev", "eth0").stdout)
+        (default,) = json.loads(host.run(*inside, "route", "show", "default").stdout)
+        nodes[number] = (eth0["addr_info"][0]["local"], eth0["addr_info"][0]["prefixlen"], default["gateway"])
+    rules = host.run("iptables", "-t", "nat", "-S", "POSTROUTING").stdout
+    down(host, "docker0")
+    assert [(each["local"], each["prefixlen"]) for each in bridge[0]["addr_info"] if each["family"] == "inet"] == [
+        ("172.17.0.1", 16)
+    ]
+    assert nodes == {number: (f"172.17.0.{number + 1}", 16, "172.17.0.1") for number in (1, 2, 3)}
+    assert len(ports) == 3
+    assert all(re.fullmatch(r"veth[0-9a-f]{7}", port["ifname"]) for port in ports)
+    assert "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n" in rules
+
+
+def test_a_second_up_is_refused_and_changes_nothing(host: Host) -> None:
+    up(host, "article")
+    built = host.state()
+    again = host.run("sh", str(GALLERY / "article" / "up.sh"), check=False)
+    after = host.state()
+    down(host, "article")
+    assert again.returncode == 3
+    assert again.stderr == "up.sh: the lab is up, or half up: sh down.sh removes it\n"
+    assert after == built
+
+
+def test_what_is_in_the_way_is_listed_at_once_and_left_alone(host: Host) -> None:
+    theirs = (
+        "ip netns add ns2",
+        "ip link add rt-veth type veth peer name theirs",
+        "iptables -t nat -A POSTROUTING -s 192.0.2.0/24 -o enp0s3 -j MASQUERADE",
+    )
+    ours_no_more = ("ip netns del ns2", "ip link del rt-veth", theirs[2].replace("-A", "-D"))
+    for command in theirs:
+        host.run(*command.split())
+    before = host.state()
+    refused = host.run("sh", str(GALLERY / "article" / "up.sh"), check=False)
+    after = host.state()
+    for command in ours_no_more:
+        host.run(*command.split())
+    assert refused.returncode == 3
+    assert refused.stderr.splitlines() == [
+        "up.sh: already on this host: namespace ns2",
+        "up.sh: already on this host: interface rt-veth",
+        "up.sh: already on this host: rule iptables -t nat -A POSTROUTING -s 192.0.2.0/24 -o enp0s3 -j MASQUERADE",
+    ]
+    assert after == before
+
+
+@pytest.mark.parametrize("at", ["netns add bridge", "link set ns2-br0 netns", "route add default", "MASQUERADE"])
+def test_a_failing_command_takes_everything_back(host: Host, tmp_path: Path, at: str) -> None:
+    """A shim before the real tools fails the first command that holds `at`."""
+    before = host.state()
+    for tool in ("ip", "iptables"):
+        shim = tmp_path / tool
+        shim.write_text(
+            f'#!/bin/sh\ncase "$*" in *-C*) ;; *"{at}"*) echo "no, said {tool}" >&2; exit 2 ;; esac\n'
+            f'PATH=${{PATH#*:}}\nexec {tool} "$@"\n'
+        )
+        shim.chmod(0o755)
+    failed = host.run(
+        "env", f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin", "sh", str(GALLERY / "article" / "up.sh"), check=False
+    )
+    assert failed.returncode == 1, failed.stderr
+    assert "no, said" in failed.stderr
+    assert host.state() == before
+
+
+@pytest.mark.parametrize(
+    "accident",
+    [
+        "ip netns del ns1",
+        "ip link del rt-veth",
+        "ip netns exec bridge ip link del br0",
+        "iptables -t nat -D POSTROUTING -s 192.0.2.0/24 -o enp0s3 -j MASQUERADE",
+        "sysctl net.ipv4.ip_forward=0",
+    ],
+)
+def test_down_removes_what_is_left_of_a_lab(host: Host, accident: str) -> None:
+    before = host.state()
+    up(host, "article")
+    host.run(*accident.split())
+    down(host, "article")
+    assert host.state() == before
+
+
+def test_down_twice_is_no_error(host: Host) -> None:
+    up(host, "article")
+    down(host, "article")
+    again = host.run("sh", str(GALLERY / "article" / "down.sh"))
+    assert again.stderr == "down.sh: the lab article is not up; there is nothing to do\n"
+
+
+def test_two_labs_side_by_side_share_forwarding_in_every_order(host: Host) -> None:
+    before = host.state()
+    for first, second in (("article", "docker0"), ("docker0", "article")):
+        up(host, "article")
+        up(host, "docker0")
+        down(host, first)
+        still = host.run("cat", "/proc/sys/net/ipv4/ip_forward").stdout
+        down(host, second)
+        assert still == "1\n"
+        assert host.state() == before
+
+
+def test_a_dry_run_needs_no_root_and_prints_the_commands_of_the_body(host: Host) -> None:
+    script = GALLERY / "article" / "up.sh"
+    body = script.read_text(encoding="utf-8").partition("# ---- 1.")[2].partition("# ---- Done")[0]
+    commands = [line for line in body.splitlines()[1:] if line and not line.startswith("#")]
+    before = host.state()
+    dry = host.run("setpriv", "--reuid", "65534", "--clear-groups", "sh", str(script), "--dry-run")
+    assert dry.stdout.splitlines() == commands
+    assert dry.stderr == ""
+    assert host.state() == before
+
+
+def test_verbose_prints_each_command_before_it_runs(host: Host) -> None:
+    dry = host.run("sh", str(GALLERY / "docker0" / "up.sh"), "-n")
+    traced = host.run("sh", str(GALLERY / "docker0" / "up.sh"), "-v")
+    down(host, "docker0")
+    *commands, last = traced.stderr.splitlines()
+    assert commands == dry.stdout.splitlines()
+    assert last == "up.sh: the lab docker0 is up; sh down.sh removes it"
