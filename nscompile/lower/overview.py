@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,22 +28,21 @@ def drawing(topology: Topology) -> tuple[str, ...]:
 
 
 def _star(nodes: list[str], hub: str) -> Iterator[str]:
-    """The nodes one under the other, and the hub beside the middle one."""
+    """The nodes one under the other, and the hub beside the middle of the rail that joins them."""
     if len(nodes) > _MOST_DRAWN:
         nodes = [*nodes[: _MOST_DRAWN - 2], "...", nodes[-1]]
-    width = max(map(len, nodes), default=0)
     if len(nodes) < 2:
-        yield f"{nodes[0]} -- {hub}" if nodes else hub
+        yield " -- ".join([*nodes, hub])
         return
+    width = max(map(len, nodes))
+    stems = [f"{node:{width}} --" for node in nodes]
     if len(nodes) == 2:
-        nodes = [nodes[0], "", nodes[1]]
-    for row, node in enumerate(nodes):
-        rail = "-" if node else " "
-        join = "." if row == 0 else "'" if row == len(nodes) - 1 else "+" if node else "|"
-        middle = f"-- {hub}" if row == len(nodes) // 2 else ""
-        if middle and join == "|":
-            join = "+"
-        yield f"{node:{width}} {rail * 2}{join}{middle}".rstrip()
+        stems.insert(1, " " * (width + 3))
+    first, *between, last = stems
+    yield f"{first}."
+    for row, stem in enumerate(between, 1):
+        yield f"{stem}+-- {hub}" if row == len(stems) // 2 else f"{stem}+"
+    yield f"{last}'"
 
 
 def _label(bridge: Bridge) -> str:
@@ -62,20 +61,21 @@ def _way_out(bridge: Bridge, topology: Topology) -> str:
 
 def _chains(links: tuple[Link, ...]) -> Iterator[list[str]]:
     """The links as walks along nodes, each link drawn once."""
-    ends: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    ends: defaultdict[str, deque[tuple[int, str]]] = defaultdict(deque)
     for number, link in enumerate(links):
         left, right = link.left.namespace or "", link.right.namespace or ""
         ends[left].append((number, right))
         ends[right].append((number, left))
     drawn: set[int] = set()
-    for number, link in enumerate(links):
-        if number in drawn:
-            continue
+    for link in links:
         chain = [link.left.namespace or ""]
-        while step := next((each for each in ends[chain[-1]] if each[0] not in drawn), None):
-            drawn.add(step[0])
-            chain.append(step[1])
-        yield chain
+        while ends[chain[-1]]:
+            number, neighbour = ends[chain[-1]].popleft()
+            if number not in drawn:
+                drawn.add(number)
+                chain.append(neighbour)
+        if len(chain) > 1:
+            yield chain
 
 
 def table(topology: Topology) -> tuple[tuple[str, ...], ...]:
