@@ -169,10 +169,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """That a namespace, or the host, passes on packets of a family (4 or 6) that are not for itself."""
+    """Whether a namespace, or the host, passes on packets of a family (4 or 6) that are not for itself."""
 
     namespace: str | None
     family: int
+    on: bool
     span: Span = field(compare=False)
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from typing import TYPE_CHECKING, NamedTuple
 
 from nscompile.diagnostics import Diagnostic
+
+_ON_LO = {IPv4Address("127.0.0.1"), IPv6Address("::1")}
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122, section 3.2.1.3
+_RESERVED = IPv4Network("240.0.0.0/4")  # RFC 1112, section 4
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,23 +19,32 @@ if TYPE_CHECKING:
 
 
 def unicast(topology: Topology) -> Iterator[Diagnostic]:
-    on_loopback = [(address, True) for namespace in topology.namespaces for address in namespace.loopback]
-    on_wire = [(address, False) for _, _, _, addresses in topology.addressed() for address in addresses]
-    for address, on_lo in on_loopback + on_wire:
-        kind = _kind(address.ip, on_lo=on_lo)
-        if kind is not None:
-            yield Diagnostic("NSL204", f"`{address.ip}` is {kind}", address.span, help="give it a unicast address")
+    for namespace in topology.namespaces:
+        for address in namespace.loopback:
+            if address.ip in _ON_LO:
+                message = f"`{address.ip}` is on lo already"
+                yield Diagnostic("NSL205", message, address.span, help="leave it out")
+            elif kind := _kind(address.ip):
+                yield _not_unicast(address, kind)
+    for _, _, _, addresses in topology.addressed():
+        for address in addresses:
+            if address.ip.is_loopback:
+                yield _not_unicast(address, "a loopback address, which no packet carries over a wire")
+            elif kind := _kind(address.ip):
+                yield _not_unicast(address, kind)
 
 
-def _kind(ip: IPAddress, *, on_lo: bool) -> str | None:
-    if ip.is_loopback and not on_lo:
-        return "a loopback address, which no packet carries over a wire"
+def _not_unicast(address: Address, kind: str) -> Diagnostic:
+    return Diagnostic("NSL204", f"`{address.ip}` is {kind}", address.span, help="give it a unicast address")
+
+
+def _kind(ip: IPAddress) -> str | None:
     if ip.is_multicast:
         return "a multicast address"
     if ip.is_unspecified:
         return "the unspecified address"
-    if ip.version == 4 and int(ip) == 2**32 - 1:
-        return "the limited broadcast address"
+    if ip in _THIS_NETWORK or ip in _RESERVED:
+        return "a reserved address"
     return None
 
 
@@ -86,33 +100,50 @@ def _called(namespace: str | None) -> str:
     return "the host" if namespace is None else f"`{namespace}`"
 
 
+class _Member(NamedTuple):
+    """An address on a segment, and whose it is."""
+
+    namespace: str | None
+    interface: str
+    segment: Segment
+    address: Address
+
+
 def one_prefix_on_a_segment(topology: Topology) -> Iterator[Diagnostic]:
     """Neighbours that do not agree on the prefix do not hear each other, or only one way."""
-    segments: defaultdict[tuple[str, int], list[tuple[str | None, Segment, Address]]] = defaultdict(list)
-    for namespace, _, segment, addresses in topology.addressed():
+    segments: defaultdict[tuple[str, int], list[_Member]] = defaultdict(list)
+    for namespace, name, segment, addresses in topology.addressed():
         for address in addresses:
-            if address.network.prefixlen < address.network.max_prefixlen:
-                segments[segment.key, address.ip.version].append((namespace, segment, address))
-    for placed in segments.values():
-        members: defaultdict[IPNetwork, list[tuple[str | None, Segment, Address]]] = defaultdict(list)
-        for each in placed:
-            members[each[2].network].append(each)
-        if len(members) < 2:
+            alone = address.network.prefixlen == address.network.max_prefixlen
+            if not alone and not address.ip.is_link_local:
+                segments[segment.key, address.ip.version].append(_Member(namespace, name, segment, address))
+    for members in segments.values():
+        yield from _dissenters(members)
+
+
+def _dissenters(members: list[_Member]) -> Iterator[Diagnostic]:
+    prefixes: defaultdict[IPNetwork, list[_Member]] = defaultdict(list)
+    for member in members:
+        prefixes[member.address.network].append(member)
+    # The prefix of most is the segment's, or where it comes to a draw the one that was written first.
+    usual = max(prefixes, key=lambda network: (len(prefixes[network]), -prefixes[network][0].address.span.start))
+    # Whoever is in company in one prefix may be alone in another.
+    in_company = {(each.namespace, each.interface) for found in prefixes.values() if len(found) > 1 for each in found}
+    in_company |= {(each.namespace, each.interface) for each in prefixes[usual]}
+    for network, found in prefixes.items():
+        alone = len(found) == 1 and (found[0].namespace, found[0].interface) not in in_company
+        if network == usual or not (alone or network.overlaps(usual)):
             continue
-        # The prefix of most is the segment's, or where it comes to a draw the one that was written first.
-        usual = max(members, key=lambda network: (len(members[network]), -members[network][0][2].span.start))
-        for network, found in members.items():
-            if network != usual and (len(found) == 1 or network.overlaps(usual)):
-                owner, _, other = members[usual][0]
-                for _, segment, address in found:
-                    yield Diagnostic(
-                        "NSL206",
-                        f"`{address}` is not in the prefix of {segment.label}, `{usual}`",
-                        address.span,
-                        label=f"`{network}`",
-                        also=((other.span, f"{_called(owner)} is in `{usual}`"),),
-                        help=f"give all of {segment.label} addresses of one prefix",
-                    )
+        for member in found:
+            other = prefixes[usual][0]
+            yield Diagnostic(
+                "NSL206",
+                f"`{member.address}` is not in the prefix of {member.segment.label}, `{usual}`",
+                member.address.span,
+                label=f"`{network}`",
+                also=((other.address.span, f"{_called(other.namespace)} is in `{usual}`"),),
+                help=f"give all of {member.segment.label} addresses of one prefix",
+            )
 
 
 def no_overlap_in_a_namespace(topology: Topology) -> Iterator[Diagnostic]:
@@ -120,7 +151,9 @@ def no_overlap_in_a_namespace(topology: Topology) -> Iterator[Diagnostic]:
     owned: defaultdict[str | None, list[tuple[IPNetwork, Segment, Address]]] = defaultdict(list)
     for namespace, _, segment, addresses in topology.addressed():
         for address in addresses:
-            owned[namespace].append((address.network, segment, address))
+            # A link-local prefix is each interface's own.
+            if not address.ip.is_link_local:
+                owned[namespace].append((address.network, segment, address))
     for namespace, placed in owned.items():
         yield from _overlaps(namespace, placed)
 

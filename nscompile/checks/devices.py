@@ -93,23 +93,24 @@ def mtu_carries_ipv6(topology: Topology) -> Iterator[Diagnostic]:
 def one_mtu_on_a_segment(topology: Topology) -> Iterator[Diagnostic]:
     """A bridge carries no more than its smallest port, and drops what is larger without a word."""
     sizes: defaultdict[str, dict[int, Span]] = defaultdict(dict)
-    for attachment in topology.attachments:
-        interface = attachment.interface
-        if interface.namespace not in topology.damaged:
-            size = interface.mtu or Given(DEFAULT_MTU, interface.span)
-            sizes[attachment.port.bridge].setdefault(size.value, size.span)
+    whole = [each.port for each in topology.attachments if each.interface.namespace not in topology.damaged]
+    for port in [*whole, *(uplink.port for uplink in topology.uplinks)]:
+        size = port.mtu or Given(DEFAULT_MTU, port.span)
+        sizes[port.bridge].setdefault(size.value, size.span)
     for bridge in topology.bridges:
         found = sizes[bridge.name]
+        if bridge.mtu is not None:
+            found.setdefault(bridge.mtu.value, bridge.mtu.span)
         if len(found) < 2:
             continue
         small, large = min(found), max(found)
         yield Diagnostic(
             "NSL411",
-            f"on `{bridge.name}` some interfaces have an MTU of {large} and some of {small}",
+            f"on `{bridge.name}` there is an MTU of {large} and one of {small}",
             found[large],
             label=f"{large}",
             also=((found[small], f"{small}"),),
-            help="give all the interfaces of a bridge one `mtu`: it drops frames that a port cannot carry",
+            help="give the bridge, its uplink and all interfaces on it one `mtu`: it drops what a port cannot carry",
             severity=Severity.WARNING,
         )
 

@@ -7,6 +7,17 @@ from typing import TYPE_CHECKING
 
 from nscompile.diagnostics import Diagnostic, Severity
 
+MAIN = "254"
+_TABLES = {"main": MAIN, "default": "253", "local": "255"}  # include/uapi/linux/rtnetlink.h
+_DEFAULT_METRIC = {4: 0, 6: 1024}  # IP6_RT_PRIO_USER, include/uapi/linux/ipv6_route.h
+
+# A node may also be told to forward by its settings.
+_FORWARDING_KEYS = {
+    "net.ipv4.ip_forward": 4,
+    "net.ipv4.conf.all.forwarding": 4,
+    "net.ipv6.conf.all.forwarding": 6,
+}
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,6 +47,9 @@ def next_hop_is_connected(topology: Topology) -> Iterator[Diagnostic]:
                 message = f"`{via}` is an address of `{namespace.name}` itself"
                 way_out = "a next hop is the neighbour that the packet is handed to"
                 yield Diagnostic("NSL302", message, route.via_span, help=way_out)
+            elif edge := _edge(via, placed.get(namespace.name, [])):
+                way_out = "a next hop is one host on the segment"
+                yield Diagnostic("NSL203", f"`{via}` is {edge}", route.via_span, help=way_out)
             elif via.is_link_local and route.device is None:
                 message = f"the link-local next hop `{via}` is on no particular interface"
                 yield Diagnostic("NSL301", message, route.via_span, help=f"name it: `via {via} dev IF`")
@@ -43,6 +57,18 @@ def next_hop_is_connected(topology: Topology) -> Iterator[Diagnostic]:
                 continue
             elif not _connected(via, route.device, placed.get(namespace.name, [])):
                 yield _unreachable(via, route, namespace, placed.get(namespace.name, []))
+
+
+def _edge(via: IPAddress, placed: list[Placed]) -> str | None:
+    """What an address at the edge of a connected prefix is, if it is there; the kernel takes neither for a gateway."""
+    for _, _, address in placed:
+        network = address.network
+        if via.version == 4 and network.prefixlen < network.max_prefixlen - 1:
+            if via == network.network_address:
+                return f"the network address of `{network}`"
+            if via == network.broadcast_address:
+                return f"the broadcast address of `{network}`"
+    return None
 
 
 def _connected(via: IPAddress, device: str | None, placed: list[Placed]) -> bool:
@@ -88,8 +114,9 @@ def no_route_twice(topology: Topology) -> Iterator[Diagnostic]:
         connected = {address.network: address for _, _, address in placed.get(namespace.name, ())}
         seen: dict[object, Route] = {}
         for route in namespace.routes:
-            table = route.table or "main"
-            first = seen.setdefault((route.destination, route.family, route.metric, table), route)
+            table = _TABLES.get(route.table or "main", route.table)
+            metric = route.metric or _DEFAULT_METRIC[route.family]
+            first = seen.setdefault((route.destination, route.family, metric, table), route)
             own = connected.get(route.destination) if route.destination else None
             if first is not route:
                 yield Diagnostic(
@@ -99,7 +126,7 @@ def no_route_twice(topology: Topology) -> Iterator[Diagnostic]:
                     also=((first.span, "the first is here"),),
                     help="give one of them a `metric`, or a `table` of its own",
                 )
-            elif own is not None and route.metric is None and table == "main":
+            elif own is not None and route.metric is None and table == MAIN:
                 yield Diagnostic(
                     "NSL304",
                     f"`{namespace.name}` is connected to `{route.destination}` itself",
@@ -115,7 +142,13 @@ def next_hop_forwards(topology: Topology) -> Iterator[Diagnostic]:
         for address in addresses:
             owner[segment.key, address.ip] = home
     placed = _placed(topology)
-    forwards = {(each.namespace, each.family) for each in topology.forwards}
+    forwards = {(each.namespace, each.family) for each in topology.forwards if each.on}
+    forwards |= {
+        (namespace.name, _FORWARDING_KEYS[setting.key.replace("/", ".")])
+        for namespace in topology.namespaces
+        for setting in namespace.settings
+        if setting.key.replace("/", ".") in _FORWARDING_KEYS and setting.value != "0"
+    }
     by_name = {namespace.name: namespace for namespace in topology.namespaces}
     for namespace in topology.namespaces:
         segments = list(dict.fromkeys(segment.key for _, segment, _ in placed.get(namespace.name, ())))

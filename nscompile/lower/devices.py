@@ -44,10 +44,12 @@ def _uplink(uplink: Uplink) -> Iterator[Step]:
     why = f"one more pair, between the host and {port.bridge}: the host's end is the gateway of the nodes there"
     commands: list[Command] = [
         ("ip", "link", "add", "name", interface.name, "type", "veth", "peer", "name", port.name),
+        *(each.do for each in _resize(interface)),
         ("ip", "link", "set", *device(interface.name), "up"),
         *(("ip", "addr", *_address(address, interface.name)) for address in interface.addresses),
         ("ip", "link", "set", *device(port.name), "netns", port.namespace or ""),
         within(port.namespace, "ip", "link", "set", "dev", port.name, "master", port.bridge),
+        *(each.do for each in _resize(port)),
         _up(port.namespace, port.name),
     ]
     for number, command in enumerate(commands):

@@ -61,10 +61,14 @@ def _ip(family: int) -> tuple[str, ...]:
 def _forwarding(forwarding: Forwarding) -> Iterator[Step]:
     key = _FORWARDING[forwarding.family]
     on_host = forwarding.namespace is None
+    if forwarding.on:
+        why = f"let {'the host' if on_host else 'the routers'} pass on packets that are for others"
+    else:
+        why = "a node with several interfaces is no router, even where the host is one"
     yield Step(
-        Phase.FORWARDING,
-        within(forwarding.namespace, "sysctl", f"{key}=1"),
-        f"let {'the host' if on_host else 'the routers'} pass on packets that are for others",
+        Phase.FORWARDING if forwarding.on else Phase.NAMESPACE_SETTINGS,
+        within(forwarding.namespace, "sysctl", f"{key}={int(forwarding.on)}"),
+        why,
         forwarding.span,
         undo=Undo(Kind.SETTING, (key,), ("restore", key)) if on_host else None,
     )

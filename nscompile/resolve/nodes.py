@@ -28,23 +28,26 @@ def namespaces(interfaces: Interfaces, bridges: dict[str, Bridge], scope: Scope)
 
 
 def forwards(interfaces: Interfaces, bridges: dict[str, Bridge], scope: Scope) -> tuple[Forwarding, ...]:
-    """Who passes packets on: the host in the families in which it is a gateway, routers in all that the lab uses."""
+    """Who passes packets on: the host in the families in which it is a gateway, routers in all that the lab uses.
+
+    A new namespace takes its IPv4 forwarding from the machine, so a node with two interfaces is told not to.
+    """
     gateways = {
         gateway.address.ip.version: gateway.address.span
         for offered in interfaces.gateways.values()
         for gateway in offered
         if gateway.home is None
     }
-    routers = [
-        statement
-        for statement in scope.nodes.values()
-        if isinstance(statement, syntax.Router) or only(syntax.Forward, statement.clauses, scope.diagnostics)
-    ]
-    families = _families(interfaces, bridges, scope) if routers else ()
-    return (
-        *(Forwarding(None, family, gateways[family]) for family in sorted(gateways)),
-        *(Forwarding(each.name.text, family, each.name.span) for each in routers for family in families),
-    )
+    found = [Forwarding(None, family, True, gateways[family]) for family in sorted(gateways)]  # noqa: FBT003
+    families = _families(interfaces, bridges, scope)
+    homes = {bridge.namespace for bridge in bridges.values() if bridge.addresses}
+    for name, statement in scope.nodes.items():
+        told = isinstance(statement, syntax.Router) or only(syntax.Forward, statement.clauses, scope.diagnostics)
+        if told:
+            found += [Forwarding(name, family, True, statement.name.span) for family in families]  # noqa: FBT003
+        elif len(interfaces.by_node[name]) + (name in homes) > 1 and 4 in families:
+            found.append(Forwarding(name, 4, False, statement.name.span))  # noqa: FBT003
+    return tuple(found)
 
 
 def _families(interfaces: Interfaces, bridges: dict[str, Bridge], scope: Scope) -> tuple[int, ...]:
@@ -65,7 +68,7 @@ def _node(statement: syntax.Node, interfaces: Interfaces, scope: Scope) -> Names
     return Namespace(
         name=statement.name.text,
         is_node=True,
-        loopback=values.addresses(_loopback(statement), scope.diagnostics),
+        loopback=values.addresses(_loopback(statement), scope.diagnostics, on_lo=True),
         routes=routing.routes(statement, interfaces, scope),
         rules=routing.rules(statement, interfaces, scope),
         settings=_settings(statement, scope),

@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 
 _FAMILIES = (4, 6)
 
-# What `ip rule` takes after each keyword; see ip-rule(8). `from`, `to`, `table` and `priority` are read as types.
+# What `ip rule` takes after each keyword: its form, and the numbers that may stand in it. See ip-rule(8); `from`, `to`,
+# `table` and `priority` are read as types.
+_PORTS = range(1, 2**16)
 _RULE_VALUES = {
-    "iif": re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}"),
-    "oif": re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}"),
-    "fwmark": re.compile(r"(0x[0-9A-Fa-f]{1,8}|\d{1,10})(/(0x[0-9A-Fa-f]{1,8}|\d{1,10}))?"),
-    "tos": re.compile(r"0x[0-9A-Fa-f]{1,2}|\d{1,3}"),
-    "ipproto": re.compile(r"[a-z][a-z0-9-]*|\d{1,3}"),
-    "sport": re.compile(r"\d{1,5}(-\d{1,5})?"),
-    "dport": re.compile(r"\d{1,5}(-\d{1,5})?"),
-    "uidrange": re.compile(r"\d{1,10}-\d{1,10}"),
+    "iif": (re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}"), None),
+    "oif": (re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}"), None),
+    "fwmark": (re.compile(r"(0x[0-9A-Fa-f]+|\d+)(?:/(0x[0-9A-Fa-f]+|\d+))?"), range(2**32)),
+    "tos": (re.compile(r"(0x[0-9A-Fa-f]+|\d+)"), range(0, 0x1F, 2)),
+    "ipproto": (re.compile(r"[a-z][a-z0-9-]*|(\d+)"), range(1, 256)),
+    "sport": (re.compile(r"(\d+)(?:-(\d+))?"), _PORTS),
+    "dport": (re.compile(r"(\d+)(?:-(\d+))?"), _PORTS),
+    "uidrange": (re.compile(r"(\d+)-(\d+)"), range(2**32)),
 }
 
 
@@ -132,7 +134,7 @@ def _route(clause: syntax.Route, node: str, interfaces: Interfaces, scope: Scope
         report.add(Diagnostic("NSL306", message, via.address.span if via else clause.span, also=also))
         return None
     known = prefix or next_hop
-    device = values.interface_name(dev.interface, report) if dev else None
+    device = values.name(dev.interface, report) if dev else None
     if device is None and next_hop is not None:
         device = _device(next_hop, node, interfaces)
     return Route(
@@ -154,6 +156,16 @@ def rules(statement: syntax.Node, interfaces: Interfaces, scope: Scope) -> tuple
     return tuple(rule for clause in clauses for rule in _rule(clause, families, scope.diagnostics))
 
 
+def _fits(key: str, text: str) -> bool:
+    form, limits = _RULE_VALUES[key]
+    found = form.fullmatch(text)
+    if found is None or limits is None:
+        return found is not None
+    numbers = [int(number, 0) for number in found.groups() if number is not None and len(number) <= 12]
+    in_order = key == "fwmark" or numbers == sorted(numbers)
+    return in_order and all(number in limits for number in numbers)
+
+
 def _rule(clause: syntax.Rule, families: Sequence[int], report: Diagnostics) -> list[Rule]:
     """One rule for each family: that of its prefixes, or where it names none those of the node's addresses."""
     words: list[str] = []
@@ -171,7 +183,7 @@ def _rule(clause: syntax.Rule, families: Sequence[int], report: Diagnostics) -> 
             value = values.table(part.value, report)
         elif key == "priority":
             value = values.number(part.value, "priority", range(2**32), report)
-        elif not _RULE_VALUES[key].fullmatch(text):
+        elif not _fits(key, text):
             value = None
             report.add(Diagnostic("NSL402", f"`{text}` is no value of `{key}` in a rule", part.value.span))
         if value is None:

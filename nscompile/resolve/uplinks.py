@@ -12,7 +12,7 @@ from nscompile.resolve import values
 from nscompile.resolve.scope import Scope, only
 
 if TYPE_CHECKING:
-    from nscompile.model import Address, Bridge
+    from nscompile.model import Address, Bridge, Given
     from nscompile.resolve.naming import Key, Names
 
 
@@ -24,6 +24,7 @@ class Riser:
     nat: syntax.Nat | None
     bridge: Bridge
     addresses: tuple[Address, ...]
+    mtu: Given[int] | None
     interface: Key
     port: Key
 
@@ -40,6 +41,7 @@ def read(bridges: dict[str, Bridge], names: Names, scope: Scope) -> list[Riser]:
 
 def _read(statement: syntax.Uplink, bridge: Bridge, number: int, names: Names, scope: Scope) -> Riser:
     ip = only(syntax.Ip, statement.clauses, scope.diagnostics)
+    mtu = only(syntax.Mtu, statement.clauses, scope.diagnostics)
     if ip is None or not ip.addresses:
         message = f"the uplink of `{bridge.name}` has no address"
         way_out = "give it the address of the gateway: `ip 192.0.2.254/24`, say"
@@ -55,6 +57,7 @@ def _read(statement: syntax.Uplink, bridge: Bridge, number: int, names: Names, s
         only(syntax.Nat, statement.clauses, scope.diagnostics),
         bridge,
         values.addresses(ip.addresses, scope.diagnostics) if ip else (),
+        values.mtu(mtu.value, scope.diagnostics) if mtu else None,
         names.wish(stem, bridge.name, "interface", f"{stem}-veth"),
         names.wish(stem, bridge.name, "port", f"{stem}-{bridge.name}"),
     )
@@ -69,8 +72,8 @@ def build(riser: Riser, granted: dict[Key, str]) -> Uplink:
         addresses=riser.addresses,
         in_place=False,
         mac=None,
-        mtu=None,
+        mtu=riser.mtu,
         span=span,
     )
-    port = Port(granted[riser.port], bridge.namespace, bridge.name, None, None, span)
+    port = Port(granted[riser.port], bridge.namespace, bridge.name, None, riser.mtu, span)
     return Uplink(interface, port, riser.statement.span)

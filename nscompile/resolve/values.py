@@ -61,17 +61,24 @@ def interface_name(word: Word, diagnostics: Diagnostics) -> str | None:
 
 
 def ip(word: Word, diagnostics: Diagnostics) -> IPAddress | None:
-    return _ip(word, word.text, diagnostics)
+    """A bare address, as a gateway's is."""
+    text, slash, _ = word.text.partition("/")
+    found = _ip(word, text, diagnostics)
+    if found is not None and slash:
+        message = f"`{word.text}` has a prefix length, and a next hop has none"
+        diagnostics.add(Diagnostic("NSL202", message, word.span, help=f"write `{text}`"))
+        return None
+    return found
 
 
-def address(word: Word, diagnostics: Diagnostics) -> Address | None:
+def address(word: Word, diagnostics: Diagnostics, *, on_lo: bool = False) -> Address | None:
     """An address with its prefix length, `A/L`."""
     text, slash, length = word.text.partition("/")
     found = _ip(word, text, diagnostics)
     if found is None:
         return None
     if not slash:
-        usual = 24 if found.version == 4 else 64
+        usual = found.max_prefixlen if on_lo else 24 if found.version == 4 else 64
         message = f"`{text}` has no prefix length"
         diagnostics.add(Diagnostic("NSL202", message, word.span, help=f"write `{text}/{usual}`, say"))
         return None
@@ -154,14 +161,16 @@ def mac(word: Word, diagnostics: Diagnostics) -> Given[str] | None:
         return None
     if int(text[:2], 16) & 1 or text == "00:00:00:00:00:00":
         message = f"`{word.text}` cannot be an interface's own address"
-        way_out = f"the first byte must be even: `02{text[2:]}`, say"
-        diagnostics.add(Diagnostic("NSL211", message, word.part(0, 2), label="multicast", help=way_out))
+        label, way_out = "multicast: the first byte is odd", f"`02{text[2:]}` can"
+        if not int(text[:2], 16) & 1:
+            label, way_out = "no address at all", "`02:00:00:00:00:01` can"
+        diagnostics.add(Diagnostic("NSL211", message, word.part(0, 2), label=label, help=way_out))
         return None
     return Given(text, word.span)
 
 
-def addresses(words: tuple[Word, ...], diagnostics: Diagnostics) -> tuple[Address, ...]:
-    found = [address(word, diagnostics) for word in words]
+def addresses(words: tuple[Word, ...], diagnostics: Diagnostics, *, on_lo: bool = False) -> tuple[Address, ...]:
+    found = [address(word, diagnostics, on_lo=on_lo) for word in words]
     return tuple(each for each in found if each is not None)
 
 
