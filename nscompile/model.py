@@ -6,7 +6,8 @@ Terms are those of iproute2 and the kernel. A namespace of `None` is the host's 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 NATIVE_VLAN = 1
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
-IPInterface: TypeAlias = IPv4Interface | IPv6Interface
 IPNetwork: TypeAlias = IPv4Network | IPv6Network
 
 
@@ -33,23 +33,27 @@ class Given(Generic[_Value]):
     span: Span = field(compare=False)
 
 
+@cache
+def _network(first: int, length: int, version: int) -> IPNetwork:
+    """One object for each prefix, however many addresses are in it."""
+    return IPv4Network((first, length)) if version == 4 else IPv6Network((first, length))
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address on an interface, with the length of its prefix."""
+    """An address on an interface, with the length of its prefix in bits."""
 
-    value: IPInterface
+    ip: IPAddress
+    length: int
     span: Span = field(compare=False)
 
     @property
-    def ip(self) -> IPAddress:
-        return self.value.ip
-
-    @property
     def network(self) -> IPNetwork:
-        return self.value.network
+        below = self.ip.max_prefixlen - self.length
+        return _network(int(self.ip) >> below << below, self.length, self.ip.version)
 
     def __str__(self) -> str:
-        return str(self.value)
+        return f"{self.ip}/{self.length}"
 
 
 @dataclass(frozen=True, slots=True)

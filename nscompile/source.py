@@ -6,19 +6,32 @@ program without a mistake never pays for them.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """A program's text, with every line ended by a line feed, and the path its reader knows it by."""
+    """A program's text, every line ended by a line feed, and the path its reader knows it by."""
 
     path: str
     text: str
 
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(end.end() for end in re.finditer("\n", self.text))]
+
+    def line_number(self, offset: int) -> int:
+        """The line, counted from 1, that the character at `offset` is on."""
+        return bisect_right(self._line_starts, offset)
+
     def line(self, number: int) -> str:
         """Line `number`, counted from 1, without its line end."""
-        return self.text.split("\n", number)[number - 1]
+        start = self._line_starts[number - 1]
+        end = self.text.find("\n", start)
+        return self.text[start:] if end < 0 else self.text[start:end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +44,7 @@ class Span:
 
     @property
     def line(self) -> int:
-        return self.source.text.count("\n", 0, self.start) + 1
+        return self.source.line_number(self.start)
 
     @property
     def column(self) -> int:

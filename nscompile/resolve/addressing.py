@@ -38,7 +38,7 @@ class Pool:
             self._next += 1
             if (self.network.version, value) not in used:
                 ip = ipaddress.IPv4Address(value) if self.network.version == 4 else ipaddress.IPv6Address(value)
-                return Address(ipaddress.ip_interface(f"{ip}/{self.length}"), span)
+                return Address(ip, self.length, span)
         return None
 
 

@@ -84,7 +84,7 @@ def address(word: Word, diagnostics: Diagnostics, *, on_lo: bool = False) -> Add
         return None
     if not _length_fits(word, len(text) + 1, length, found, diagnostics):
         return None
-    return Address(ipaddress.ip_interface(word.text), word.span)
+    return Address(found, int(length), word.span)
 
 
 def prefix(word: Word, diagnostics: Diagnostics) -> IPNetwork | None:
