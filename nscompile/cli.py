@@ -80,9 +80,17 @@ def main() -> None:
     help="Write up.sh and down.sh into DIR, both or neither.",
 )  # fmt: skip
 @click.option(
+    "--firewall",
+    type=click.Choice(["iptables", "nft"]),
+    default="iptables",
+    help="The tool for NAT, if the lab has any.",
+)
+@click.option(
     "--diagnostics", type=click.Choice(["text", "json"]), default="text", help="How mistakes are reported on stderr."
 )
-def compile_command(lab: str, emit: tuple[str, ...] | None, output: Path | None, diagnostics: str) -> None:
+def compile_command(
+    lab: str, emit: tuple[str, ...] | None, output: Path | None, firewall: str, diagnostics: str
+) -> None:
     from nscompile import report
     from nscompile.compiler import Result, compile_lab
     from nscompile.loading import unreadable
@@ -95,7 +103,7 @@ def compile_command(lab: str, emit: tuple[str, ...] | None, output: Path | None,
     except OSError as error:
         result = Result({}, [unreadable(path, error)])
     else:
-        result = compile_lab(path, data, emit or (("up",) if output is None else KINDS))
+        result = compile_lab(path, data, emit or (("up",) if output is None else KINDS), firewall)
     found = result.diagnostics
     sys.stderr.write(report.as_json(found) if diagnostics == "json" else report.as_text(found))
     if not result.scripts:

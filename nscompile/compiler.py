@@ -14,6 +14,7 @@ from nscompile.diagnostics import Diagnostic, Diagnostics
 from nscompile.loading import about_file, load
 from nscompile.lower import plan
 from nscompile.parser import parse
+from nscompile.plan import Firewall, Plan
 from nscompile.render import render
 from nscompile.resolve import resolve
 
@@ -29,18 +30,24 @@ class Result:
     diagnostics: list[Diagnostic]
 
 
-def compile_lab(path: str, data: bytes, kinds: Sequence[str]) -> Result:
-    """Compile the lab in `data`, which the reader knows as `path`, to the scripts of `kinds` (`up`, `down`)."""
+def compile_lab(path: str, data: bytes, kinds: Sequence[str], firewall: str = "iptables") -> Result:
+    """Compile the lab in `data`, which the reader knows as `path`, to the scripts of `kinds` (`up`, `down`).
+
+    `firewall` is the tool that the scripts use for NAT, `iptables` or `nft`.
+    """
     diagnostics = Diagnostics()
-    scripts: dict[str, str] = {}
-    source = load(path, data, diagnostics)
-    if source is not None:
-        program = parse(source, diagnostics)
-        if not program.statements and not diagnostics.has_errors:
-            diagnostics.add(about_file(path, "NSL003", "the lab has no statement"))
-        topology = resolve(program, diagnostics)
-        check(topology, diagnostics)
-        if not diagnostics.has_errors:
-            lab = plan(topology)
-            scripts = {kind: render(lab, kind) for kind in kinds}
+    lab = _planned(path, data, Firewall(firewall), diagnostics)
+    scripts = {kind: render(lab, kind) for kind in kinds} if lab else {}
     return Result(scripts, diagnostics.in_source_order())
+
+
+def _planned(path: str, data: bytes, firewall: Firewall, diagnostics: Diagnostics) -> Plan | None:
+    source = load(path, data, diagnostics)
+    if source is None:
+        return None
+    program = parse(source, diagnostics)
+    if not program.statements and not diagnostics.has_errors:
+        diagnostics.add(about_file(path, "NSL003", "the lab has no statement"))
+    topology = resolve(program, diagnostics)
+    check(topology, diagnostics)
+    return None if diagnostics.has_errors else plan(topology, firewall)

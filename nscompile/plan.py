@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from ipaddress import IPv4Network, IPv6Network
 
     from nscompile.source import Source, Span
 
@@ -56,7 +57,8 @@ class Phase(Enum):
     ROUTES = (16, Section.ROUTES)
     RULES = (17, Section.ROUTES)
     FORWARDING = (18, Section.FORWARDING)
-    NAT = (19, Section.NAT)
+    PASSAGES = (19, Section.FORWARDING)
+    NAT = (20, Section.NAT)
 
     @property
     def order(self) -> int:
@@ -67,6 +69,13 @@ class Phase(Enum):
         return self.value[1]
 
 
+class Firewall(Enum):
+    """The tool that NAT and forwarding are told with."""
+
+    IPTABLES = "iptables"
+    NFT = "nft"
+
+
 class Kind(Enum):
     """The kinds of thing on the host that a step makes or changes."""
 
@@ -74,18 +83,31 @@ class Kind(Enum):
     INTERFACE = "interface"
     RULE = "rule"
     SETTING = "setting"
+    PASSAGE = "passage"
+
+
+# Functions of the scripts' prelude that a plan may call, where what a command does depends on the host.
+FUNCTIONS = ("let_pass", "let_pass_no_more", "restore")
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """How to take back what a step did to the host: run `command` if the thing called `name` is there.
+    """How to take back what a step did to the host.
 
-    The name of a rule is the command that looks for it.
+    `name` is what the thing is known by; that of a rule is the command that looks for it.
     """
 
     kind: Kind
     name: Command
     command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a kernel may lack, and a command that shows in an empty network namespace whether it does."""
+
+    what: str
+    trial: Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +124,15 @@ class Step:
     span: Span = field(compare=False)
     undo: Undo | None = None
     passing: tuple[str, ...] = ()
+    need: Need | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All the steps, in the order they run, and what the reader of the script is told about the lab.
 
-    `drawing` is lines of text; `table` is rows, the first of them the head.
+    `drawing` is lines of text; `table` is rows, the first of them the head. `outside` are the interfaces that the host
+    must have already, `host_prefixes` those that it must not have yet.
     """
 
     lab: str
@@ -117,6 +141,8 @@ class Plan:
     table: tuple[tuple[str, ...], ...]
     steps: tuple[Step, ...]
     outside: tuple[str, ...]
+    host_prefixes: tuple[IPv4Network | IPv6Network, ...]
+    firewall: Firewall
 
     def setup(self) -> Iterator[tuple[Section, Iterator[tuple[str, Iterator[Step]]]]]:
         """The steps by section, and in a section by their reason."""
@@ -136,21 +162,35 @@ class Plan:
 
     def interfaces(self) -> list[str]:
         """Every interface that stands on the host, for good or in passing."""
-        names = [name for step in self.steps for name in _on_host(step)]
-        return list(dict.fromkeys(names))
+        lasting = {id(step): step.undo.name for step in self.steps if step.undo and step.undo.kind is Kind.INTERFACE}
+        return list(dict.fromkeys(name for step in self.steps for name in (*lasting.get(id(step), ()), *step.passing)))
+
+    def passing(self) -> list[str]:
+        """The interfaces that stand on the host only until they are moved."""
+        return [name for step in self.steps for name in step.passing]
+
+    def needs(self) -> list[Need]:
+        return list(dict.fromkeys(step.need for step in self.steps if step.need is not None))
+
+    def functions(self) -> list[str]:
+        """The functions of the prelude that setup and teardown call."""
+        called = {step.do[0] for step in self.steps} | {step.undo.command[0] for step in self.steps if step.undo}
+        return [name for name in FUNCTIONS if name in called]
 
     def tools(self) -> list[str]:
         """Every program that the lab's commands run, in a namespace or on the host."""
-        return list(dict.fromkeys(tool for step in self.steps for tool in _tools(step.do)))
+        return _distinct(tool for step in self.steps for tool in _tools(step.do))
 
     def host_tools(self) -> list[str]:
-        """The programs that the script itself calls."""
-        return list(dict.fromkeys(step.do[0] for step in self.steps))
+        """The programs that the script itself calls, or a function of its prelude does."""
+        passages = (
+            self.firewall.value if self.firewall is Firewall.NFT else name[0] for name in self.names(Kind.PASSAGE)
+        )
+        return _distinct([*(step.do[0] for step in self.steps), *passages])
 
 
-def _on_host(step: Step) -> tuple[str, ...]:
-    lasting = step.undo.name if step.undo is not None and step.undo.kind is Kind.INTERFACE else ()
-    return (*lasting, *step.passing)
+def _distinct(tools: Iterable[str]) -> list[str]:
+    return [tool for tool in dict.fromkeys(tools) if tool not in FUNCTIONS]
 
 
 def _tools(command: Command) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from nscompile.resources import folder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nscompile.plan import Command, Plan, Undo
+    from nscompile.plan import Command, Plan, Step, Undo
 
 # A word that no shell reads as anything but itself; a lone `!` is one wherever it is not the first word.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+-]+|!")
@@ -48,6 +48,7 @@ def render(plan: Plan, script: str) -> str:
             script=f"{script}.sh",
             namespaces=[name for (name,) in plan.names(Kind.NAMESPACE)],
             rules=plan.names(Kind.RULE),
+            passages=plan.names(Kind.PASSAGE),
             settings=[key for (key,) in plan.names(Kind.SETTING)],
         )
     )
@@ -71,6 +72,8 @@ def _environment() -> Environment:
         "names": names,
         "rows": rows,
         "undo": undo,
+        "note": note,
+        "commands": commands,
         "called": called,
     }
     return environment
@@ -87,8 +90,14 @@ def shell(value: str | Command) -> Safe:
     return Safe(_word(value) if isinstance(value, str) else " ".join(map(_word, value)))
 
 
+@cache
 def _word(word: str) -> str:
     return word if _PLAIN.fullmatch(word) else shlex.quote(word)
+
+
+def commands(steps: Iterable[Step]) -> Safe:
+    """The steps' commands, a line each; one text for the template, since a lab may have a million."""
+    return Safe("\n".join([" ".join(map(_word, step.do)) for step in steps]))
 
 
 def comment(value: str) -> Safe:
@@ -102,8 +111,8 @@ def comments(lines: Iterable[str]) -> Safe:
 
 
 def names(value: Iterable[str]) -> Safe:
-    """A list of words for a variable, in lines of readable length."""
-    return Safe("\n    ".join(textwrap.wrap(" ".join(map(_word, value)), 100, break_on_hyphens=False)))
+    """A list of words inside double quotes, its lines joined so that one space stands between any two words."""
+    return Safe(" \\\n".join(textwrap.wrap(" ".join(map(_word, value)), 100, break_on_hyphens=False)))
 
 
 def rows(table: Iterable[tuple[str, ...]]) -> list[str]:
@@ -115,11 +124,24 @@ def rows(table: Iterable[tuple[str, ...]]) -> list[str]:
 
 def called(rule: Command) -> str:
     """What a message calls a rule: the command that would add it."""
-    return " ".join(["rule", *("-A" if word == "-C" else word for word in rule)])
+    return " ".join(["rule", *("-A" if word == "-C" else "add" if word == "list" else word for word in rule)])
+
+
+# The files that the kernel changes when a setting is written: devinet_sysctl_forward in net/ipv4/devinet.c, and
+# addrconf_fixup_forwarding in net/ipv6/addrconf.c.
+_CHANGED = {
+    "net.ipv4.ip_forward": ("ipv4/ip_forward", "ipv4/conf/*/forwarding", "ipv4/conf/all/accept_redirects"),
+    "net.ipv6.conf.all.forwarding": ("ipv6/conf/all/forwarding", "ipv6/conf/*/forwarding"),
+}
+
+
+def note(setting: str) -> Safe:
+    """The command that notes a setting with the files that change with it."""
+    files = [f"/proc/sys/net/{name}" for name in _CHANGED[setting]]
+    return Safe(" \\\n        ".join([f"note {_word(setting)}", *files]))
 
 
 def undo(value: Undo) -> Safe:
-    """A command of the teardown behind the question whether there is anything to do."""
-    if value.kind is Kind.SETTING:
-        return shell(value.command)
-    return Safe(f"has_{value.kind.value} {shell(value.name)} && {shell(value.command)}")
+    """A command of the teardown; a namespace is removed only if it is the lab's own."""
+    guard = f"is_ours {_word(value.name[0])} && " if value.kind is Kind.NAMESPACE else ""
+    return Safe(guard + shell(value.command))

@@ -42,6 +42,7 @@ nsenter --target {internet} --net ip address add 2001:db8:2::2/64 dev eth0 nodad
 nsenter --target {internet} --net ip link set eth0 up
 ip route add default via 10.0.2.2
 ip -6 route add default via 2001:db8:2::2
+for try in 1 2 3 4 5; do if ping -c 1 -W 1 2001:db8:8::8 >/dev/null; then break; fi; done
 iptables -A FORWARD -s 203.0.113.0/24 -j REJECT
 iptables -t nat -A POSTROUTING -s 203.0.113.0/24 -o enp0s3 -j MASQUERADE
 sysctl -q net.ipv4.conf.enp0s3.forwarding=1 net.ipv6.conf.enp0s3.forwarding=1 net.ipv4.conf.all.accept_redirects=0
@@ -53,8 +54,8 @@ echo '## links';      ip -d link show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/
 echo '## addresses';  ip address show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/ link-netnsid [0-9]+//'
 echo '## routes';     ip route show table all; ip -6 route show table all
 echo '## rules';      ip rule show; ip -6 rule show
-echo '## iptables';   iptables-save
-echo '## ip6tables';  ip6tables-save
+echo '## iptables';   iptables-save | sed 's/ \[[0-9:]*\]$//'
+echo '## ip6tables';  ip6tables-save | sed 's/ \[[0-9:]*\]$//'
 echo '## namespaces'; ip netns list
 echo '## sysctls';    grep -rs . /proc/sys/net
 echo '## run';        find /run -printf '%p %y %m\n' | sort; grep ' /run' /proc/self/mountinfo | cut -d' ' -f4-
@@ -62,7 +63,7 @@ echo '## run';        find /run -printf '%p %y %m\n' | sort; grep ' /run' /proc/
 
 # What the kernel counts or draws by itself; empty tables and their policies, which looking at a rule may bring forth.
 _VOLATILE = re.compile(
-    r"^(#(?!#).*|\*\w+|COMMIT|:\w+ ACCEPT .*|.*/(nf_conntrack_count|tcp_fastopen_key|stable_secret)[: ].*)$"
+    r"^(#(?!#).*|\*\w+|COMMIT|:\w+ ACCEPT|.*/(nf_conntrack_count|tcp_fastopen_key|stable_secret)[: ].*)$"
 )
 
 

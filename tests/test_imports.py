@@ -23,9 +23,9 @@ PHASES = {
     "resolve": {"parser", "syntax", "model", "diagnostics", "source"},
     "checks": {"model", "diagnostics", "source"},
     "plan": {"source"},
-    "lower": {"model", "plan"},
+    "lower": {"model", "plan", "source"},
     "render": {"plan", "resources"},
-    "compiler": {"parser", "resolve", "checks", "lower", "render", "loading", "diagnostics"},
+    "compiler": {"parser", "resolve", "checks", "lower", "render", "loading", "diagnostics", "plan"},
     "cli": {"compiler", "loading", "report", "resources"},
     "__main__": {"cli"},
 }

@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import lower
+from nscompile.lower.firewall import firewall_steps
 from nscompile.lower.overview import drawing, table
-from nscompile.plan import Plan, Step
+from nscompile.plan import Firewall, Plan, Step
 
 # Imported for the implementations that they register.
 from nscompile.lower import devices, namespaces, routing  # noqa: F401  # isort: skip
 
 if TYPE_CHECKING:
-    from nscompile.model import Topology
+    from nscompile.model import IPNetwork, Topology
 
 
-def plan(topology: Topology) -> Plan:
-    steps = sorted(_steps(topology), key=lambda step: step.phase.order)
+def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
+    steps = sorted([*_steps(topology), *firewall_steps(topology, firewall)], key=lambda step: step.phase.order)
     return Plan(
         lab=topology.name,
         source=topology.source,
@@ -28,6 +29,8 @@ def plan(topology: Topology) -> Plan:
         table=table(topology),
         steps=tuple(steps),
         outside=_outside(topology),
+        host_prefixes=_host_prefixes(topology),
+        firewall=firewall,
     )
 
 
@@ -39,9 +42,13 @@ def _steps(topology: Topology) -> list[Step]:
         *topology.bridges,
         *topology.uplinks,
         *topology.forwards,
-        *topology.masquerades,
     )
     return [step for thing in things for step in lower(thing)]
+
+
+def _host_prefixes(topology: Topology) -> tuple[IPNetwork, ...]:
+    on_host = [found for namespace, _, _, found in topology.addressed() if namespace is None]
+    return tuple(dict.fromkeys(address.network for found in on_host for address in found))
 
 
 def _outside(topology: Topology) -> tuple[str, ...]:

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import device, lower, within
 from nscompile.model import NATIVE_VLAN, Address, Attachment, Bridge, Interface, Link, Port, Uplink
-from nscompile.plan import Kind, Phase, Step, Undo
+from nscompile.plan import Kind, Need, Phase, Step, Undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nscompile.plan import Command
+
+
+_BRIDGE = Need("bridges", ("ip", "link", "add", "name", "a", "type", "bridge"))
+_FILTERING_BRIDGE = Need("bridges that filter VLANs", (*_BRIDGE.trial, "vlan_filtering", "1"))
+_VETH = Need("veth pairs", ("ip", "link", "add", "name", "a", "type", "veth", "peer", "name", "b"))
 
 
 def _delete(name: str) -> Undo:
@@ -61,6 +66,7 @@ def _uplink(uplink: Uplink) -> Iterator[Step]:
             uplink.span,
             undo=_delete(interface.name) if first else None,
             passing=(port.name,) if first else (),
+            need=_VETH if first else None,
         )
 
 
@@ -79,7 +85,14 @@ def _bridge(bridge: Bridge) -> Iterator[Step]:
     ]
     for number, command in enumerate(commands):
         made_on_host = home is None and number == 0
-        yield Step(Phase.BRIDGES, command, why, bridge.span, undo=_delete(name) if made_on_host else None)
+        yield Step(
+            Phase.BRIDGES,
+            command,
+            why,
+            bridge.span,
+            undo=_delete(name) if made_on_host else None,
+            need=_FILTERING_BRIDGE if bridge.vlan_aware else _BRIDGE,
+        )
 
 
 def _pair(first: Interface | Port, second: Interface | Port) -> Step:
@@ -95,6 +108,7 @@ def _pair(first: Interface | Port, second: Interface | Port) -> Step:
         first.span,
         undo=_delete(lasting) if lasting else None,
         passing=tuple(end.name for end in on_host if end.name != lasting),
+        need=_VETH,
     )
 
 

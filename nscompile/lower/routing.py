@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import lower, within
-from nscompile.model import Forwarding, Masquerade
+from nscompile.model import Forwarding
 from nscompile.plan import Kind, Phase, Step, Undo
 
 if TYPE_CHECKING:
@@ -71,19 +71,4 @@ def _forwarding(forwarding: Forwarding) -> Iterator[Step]:
         why,
         forwarding.span,
         undo=Undo(Kind.SETTING, (key,), ("restore", key)) if on_host else None,
-    )
-
-
-@lower.register(Masquerade)
-def _masquerade(masquerade: Masquerade) -> Iterator[Step]:
-    tool = "iptables" if masquerade.prefix.version == 4 else "ip6tables"
-    way_out = ("-o", masquerade.out) if masquerade.out else ("!", "-o", masquerade.inside)
-    spec = ("POSTROUTING", "-s", str(masquerade.prefix), *way_out, "-j", "MASQUERADE")
-    on_host = masquerade.namespace is None
-    yield Step(
-        Phase.NAT,
-        within(masquerade.namespace, tool, "-t", "nat", "-A", *spec),
-        "nobody outside knows the way back to these addresses, so packets leave under that of the way out",
-        masquerade.span,
-        undo=Undo(Kind.RULE, (tool, "-t", "nat", "-C", *spec), (tool, "-t", "nat", "-D", *spec)) if on_host else None,
     )

@@ -38,13 +38,13 @@ end
 PATH=$PATH:/usr/sbin:/sbin
 me=up.sh
 lab=docker0
-labs=/run/nscompile # a folder for each lab that is up: its lock, and what it found on the host
-state=$labs/$lab
-namespaces='ubuntu01 ubuntu02 ubuntu03'
-# All that stand on the host, if only until they are moved into a namespace.
-interfaces='veth3e04f60 vethbc6d97f vethb13b736 docker0'
+labs=/run/nscompile
+state=$labs/$lab # the lab's lock, what it found on the host, and the inodes of its namespaces
+namespaces="ubuntu01 ubuntu02 ubuntu03"
+interfaces="veth3e04f60 vethbc6d97f vethb13b736 docker0"
+passing="" # on the host only until they are moved
 
-say() { printf '%s: %s\n' "$me" "$*" >&2; }
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
 
 mode=run
 for option do
@@ -56,52 +56,82 @@ for option do
     esac
 done
 
-# Is it there? /sys can belong to another network namespace than the one we are in, /proc/sys/net cannot.
 has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
 has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
-has_rule() { command "$@" 2>/dev/null; }
+has_rule() { "$@" >/dev/null 2>&1; }
 
-# Calls the given command with each thing of the lab that is there.
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
 present() {
-    for name in $namespaces; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
     for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
     ! has_rule iptables -t nat -C POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE || "$@" 'rule iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE'
+    ! lets_pass iptables docker0 >/dev/null || "$@" 'rule that lets docker0 pass'
 }
 
-# Whether another lab that is up noted the same about the host: then it is not ours to put back.
-noted_elsewhere() {
+# Where this host drops what it should forward, as Docker and ufw set it up, lets the packets of an interface pass.
+let_pass() {
+    case $(command "$1" -S FORWARD 2>/dev/null) in "-P FORWARD DROP"*) ;; *) return 0 ;; esac
+    "$1" -I FORWARD -i "$2" -j ACCEPT
+    "$1" -I FORWARD -o "$2" -j ACCEPT
+}
+lets_pass() { has_rule "$1" -C FORWARD -i "$2" -j ACCEPT || has_rule "$1" -C FORWARD -o "$2" -j ACCEPT; }
+let_pass_no_more() {
+    "$1" -D FORWARD -i "$2" -j ACCEPT
+    "$1" -D FORWARD -o "$2" -j ACCEPT
+} 2>/dev/null
+
+# Puts back a kernel setting, and all that the kernel changed with it, unless another lab that is up needs it.
+restore() {
     for note in "$labs"/*/"$1"; do
-        [ "$note" = "$state/$1" ] || [ ! -e "$note" ] || return 0
+        if [ "$note" != "$state/$1" ]; then rm -f "$state/$1" && return; fi
     done
-    return 1
+    while IFS=: read -r file value; do
+        [ ! -e "$file" ] || [ "$(cat "$file")" = "$value" ] || echo "$value" >"$file"
+    done <"$state/$1"
+    rm "$state/$1"
 }
 
-# Takes the lab apart, last things first; what is not there is passed over.
-undo() {
-    # NAT
-    has_rule iptables -t nat -C POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE && iptables -t nat -D POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
-    # Forwarding
-    restore net.ipv4.ip_forward
-    # Bridges
-    has_interface docker0 && ip link del docker0
-    # Veth pairs
-    has_interface vethb13b736 && ip link del vethb13b736
-    has_interface vethbc6d97f && ip link del vethbc6d97f
-    has_interface veth3e04f60 && ip link del veth3e04f60
-    # Namespaces
-    has_namespace ubuntu03 && ip netns del ubuntu03
-    has_namespace ubuntu02 && ip netns del ubuntu02
-    has_namespace ubuntu01 && ip netns del ubuntu01
+# The lab's namespaces as they are now, each as INODE:NAME.
+inodes() {
+    stat -L -c '%i %n' /run/netns/* 2>/dev/null | while read -r inode path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$inode" "${path##*/}" ;; esac
+    done
 }
 
-# Veth pairs that were made and not moved yet: after undo, only an up.sh that was stopped halfway has left any.
-sweep() {
-    for name in $interfaces; do ! has_interface "$name" || ip link del dev "$name"; done
+# The processes in the namespaces that up.sh made, whatever has become of their names.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $made in *" $inode:"*) echo "${path%%/*}" ;; esac
+    done
 }
 
-# Takes down the lab's folder, and /run/netns if it came with the first namespace and is empty again.
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(inodes)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
 forget() {
-    if [ -e "$state/netns" ] && ! noted_elsewhere netns && [ -z "$(ls -A /run/netns)" ]; then
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
         umount -n /run/netns && rmdir /run/netns
     fi
     rm -f "$state"/*
@@ -109,129 +139,134 @@ forget() {
     rmdir "$labs" 2>/dev/null || :
 }
 
-# Puts back a kernel setting, and all those that it changed with it, as they were noted.
-restore() {
-    [ -e "$state/$1" ] || return 0
-    if ! noted_elsewhere "$1"; then
-        while IFS=: read -r file value; do
-            [ ! -e "$file" ] || [ "$(cat "$file")" = "$value" ] || echo "$value" > "$file"
-        done < "$state/$1"
-    fi
-    rm "$state/$1"
-}
-
-# Prints a command as a person would type it.
-show() {
-    line=
-    for word do
-        case $word in
-            '' | *[!A-Za-z0-9_./:=@%+!-]*) line="$line '$(printf %s "$word" | sed "s/'/'\\\\''/g")'" ;;
-            *) line="$line $word" ;;
-        esac
-    done
-    printf '%s\n' "${line# }"
-}
-
-# A dry run and a trace stand in front of the commands, which stay as a person would type them.
-case $mode in
-    dry-run)
-        has_namespace() { :; }
-        has_interface() { :; }
-        has_rule() { :; }
-        restore() { echo "# $1: back to what it was"; }
-        ip() { show ip "$@"; }
-        sysctl() { show sysctl "$@"; }
-        iptables() { show iptables "$@"; }
-        ;;
-    verbose)
-        ip() { show ip "$@" >&2 && command ip "$@"; }
-        sysctl() { show sysctl "$@" >&2 && command sysctl "$@"; }
-        iptables() { show iptables "$@" >&2 && command iptables "$@"; }
-        ;;
-esac
-
 refused=
-refuse() {
-    say "$*"
-    refused=yes
+refuse() { say "$*" && refused=yes; }
+
+# Tries a command in a scratch network namespace, which ends with it.
+needs() {
+    what=$1 && shift
+    ! command -v "$1" >/dev/null || unshare -n "$@" >/dev/null 2>&1 || refuse "this kernel has no $what"
 }
 
-# Finds every reason not to begin, before anything is changed.
+# Refuses a prefix that overlaps one of this host's: its addresses in it, and the connected prefixes around it.
+free() {
+    while read -r line; do
+        [ -z "$line" ] || refuse "the lab's prefix $2 overlaps what this host has: $line"
+    done <<end
+$(ip "-$1" -br address show to "$2" 2>/dev/null; ip "-$1" route show match "$2" proto kernel 2>/dev/null)
+end
+}
+
+# Lists every reason not to begin, before anything is changed.
 preflight() {
-    [ "$(id -u)" = 0 ] || refuse "this needs root: sudo sh $me"
-    for tool in ip sysctl iptables; do
+    for tool in ip sysctl iptables stat unshare; do
         command -v "$tool" >/dev/null || refuse "$tool is not installed"
     done
-    case $(command ip -V 2>&1) in
-        *iproute2*) ;;
-        *) refuse "the ip on this host is not that of iproute2" ;;
-    esac
+    case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
+    if [ "$(id -u)" != 0 ]; then
+        refuse "this needs root: sudo sh $me"
+    elif ! unshare -n true 2>/dev/null; then
+        refuse "this user may not make network namespaces"
+    else
+        needs 'veth pairs' ip link add name a type veth peer name b
+        needs bridges ip link add name a type bridge
+        needs 'source NAT with iptables' iptables -t nat -A POSTROUTING -j MASQUERADE
+    fi
     if [ -e "$state" ]; then
         refuse "the lab is up, or half up: sh down.sh removes it"
     else
+        free 4 172.17.0.0/16
         present refuse "already on this host:"
     fi
     [ -z "$refused" ] || exit 3
 }
 
+# Notes what a kernel setting is, and all that the kernel will change with it: KEY FILE…. Where another lab that is up
+# has changed it already, the note is what that one found.
+note() {
+    key=$1 && shift
+    for other in "$labs"/*/"$key"; do
+        if [ -e "$other" ]; then cp "$other" "$state/$key" && return; fi
+    done
+    grep . "$@" >"$state/$key"
+}
+
 # Takes the lock and notes what is about to change. A signal in between would find a lock that nobody owns.
+begun=
 begin() {
-    trap '' HUP INT TERM QUIT
+    trap '' HUP INT QUIT TERM
     mkdir -p "$labs"
-    mkdir "$state" || exit 3
+    if ! mkdir "$state" 2>/dev/null; then
+        say "another up.sh of this lab is at work" && exit 3
+    fi
     begun=yes
     trap 'finish 129' HUP
     trap 'finish 130' INT
     trap 'finish 131' QUIT
     trap 'finish 143' TERM
-    if [ ! -e /run/netns ] || noted_elsewhere netns; then : > "$state/netns"; fi
-    note net.ipv4.ip_forward
+    for other in "$labs"/*/netns; do
+        if [ ! -e /run/netns ] || [ -e "$other" ]; then : >"$state/netns"; fi
+    done
+    note net.ipv4.ip_forward \
+        /proc/sys/net/ipv4/ip_forward \
+        /proc/sys/net/ipv4/conf/*/forwarding \
+        /proc/sys/net/ipv4/conf/all/accept_redirects
 }
 
-# Notes a kernel setting and all those that change with it; if another lab has changed them, what that one noted.
-note() {
-    for noted in "$labs"/*/"$1"; do
-        if [ -e "$noted" ]; then
-            cp "$noted" "$state/$1"
-            return
-        fi
-    done
-    case $1 in
-        net.ipv4.*)
-            grep -s . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding \
-                /proc/sys/net/ipv4/conf/all/accept_redirects
-            ;;
-        net.ipv6.*) grep -s . /proc/sys/net/ipv6/conf/all/forwarding /proc/sys/net/ipv6/conf/*/forwarding ;;
-    esac > "$state/$1"
+# Last things first. What is gone already is no error; what counts is what is left.
+undo() {
+    # NAT
+    iptables -t nat -D POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+    # Forwarding
+    let_pass_no_more iptables docker0
+    restore net.ipv4.ip_forward
+    # Bridges
+    ip link del docker0
+    # Veth pairs
+    ip link del vethb13b736
+    ip link del vethbc6d97f
+    ip link del veth3e04f60
+    # Namespaces
+    is_ours ubuntu03 && ip netns del ubuntu03
+    is_ours ubuntu02 && ip netns del ubuntu02
+    is_ours ubuntu01 && ip netns del ubuntu01
 }
 
 # The one way out, whatever ends this script: until the lab is whole, everything is taken back.
-begun=
 finish() {
     status=$1
-    trap '' HUP INT TERM QUIT PIPE
+    trap '' HUP INT QUIT TERM PIPE
     trap - EXIT
-    set +e
+    set +ev
     if [ -n "$begun" ]; then
         say "this did not work out (sh $me -v shows where); taking everything back"
         [ "$status" -gt 128 ] || status=1
-        undo
-        sweep
-        if [ -n "$(present echo)" ]; then
+        claim
+        undo 2>/dev/null
+        if ! forget; then
             present say "could not remove"
             status=4
-        else
-            forget
         fi
     fi
     exit "$status"
 }
+whole() {
+    trap '' HUP INT QUIT TERM
+    inodes >"$state/namespaces"
+    begun=
+    say "the lab $lab is up; sh down.sh removes it"
+}
 
-if [ $mode != dry-run ]; then
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
     preflight
     trap 'finish $?' EXIT
     begin
     exec >/dev/null # sysctl repeats what it is told
+    [ $mode != verbose ] || set -v
 fi
 
 # ---- 1. Namespaces ----
@@ -290,12 +325,11 @@ ip netns exec ubuntu03 ip route add default via 172.17.0.1
 # let the host pass on packets that are for others
 sysctl net.ipv4.ip_forward=1
 
+# a host that drops what it should forward, as Docker and ufw set it up, must let the lab's packets pass
+let_pass iptables docker0
+
 # ---- 9. NAT ----
 # nobody outside knows the way back to these addresses, so packets leave under that of the way out
 iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
 
-# ---- Done ----
-[ $mode != dry-run ] || exit 0
-trap '' HUP INT TERM QUIT
-begun=
-say "the lab $lab is up; sh down.sh removes it"
+whole

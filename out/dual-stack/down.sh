@@ -28,10 +28,11 @@ usage() {
     cat <<'end'
 usage: sh down.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
 
-Removes the lab dual-stack that sh up.sh built, as root, and nothing else.
+Removes the lab dual-stack that sh up.sh built, as root, and nothing else. Processes that run in its
+namespaces are ended.
 
   -n, --dry-run  print the commands and change nothing; needs no root
-  -v, --verbose  print each command before it runs
+  -v, --verbose  print each command before it runs, and what it says
   -h, --help     print this
 
 Exit status: 0 done, or there was nothing to do; 2 wrong usage; 3 refused, and nothing
@@ -42,13 +43,13 @@ end
 PATH=$PATH:/usr/sbin:/sbin
 me=down.sh
 lab=dual-stack
-labs=/run/nscompile # a folder for each lab that is up: its lock, and what it found on the host
-state=$labs/$lab
-namespaces='a b c bridge'
-# All that stand on the host, if only until they are moved into a namespace.
-interfaces='a-veth0 a-br0 b-veth0 b-br0 c-veth0 c-br0 rt-veth rt-br0'
+labs=/run/nscompile
+state=$labs/$lab # the lab's lock, what it found on the host, and the inodes of its namespaces
+namespaces="a b c bridge"
+interfaces="a-veth0 a-br0 b-veth0 b-br0 c-veth0 c-br0 rt-veth rt-br0"
+passing="a-veth0 a-br0 b-veth0 b-br0 c-veth0 c-br0 rt-br0" # on the host only until they are moved
 
-say() { printf '%s: %s\n' "$me" "$*" >&2; }
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
 
 mode=run
 for option do
@@ -60,52 +61,84 @@ for option do
     esac
 done
 
-# Is it there? /sys can belong to another network namespace than the one we are in, /proc/sys/net cannot.
 has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
 has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
-has_rule() { command "$@" 2>/dev/null; }
+has_rule() { "$@" >/dev/null 2>&1; }
 
-# Calls the given command with each thing of the lab that is there.
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
 present() {
-    for name in $namespaces; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
     for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
     ! has_rule iptables -t nat -C POSTROUTING -s 10.10.0.0/24 -o enp0s3 -j MASQUERADE || "$@" 'rule iptables -t nat -A POSTROUTING -s 10.10.0.0/24 -o enp0s3 -j MASQUERADE'
     ! has_rule ip6tables -t nat -C POSTROUTING -s 2001:db8:10::/64 -o enp0s3 -j MASQUERADE || "$@" 'rule ip6tables -t nat -A POSTROUTING -s 2001:db8:10::/64 -o enp0s3 -j MASQUERADE'
+    ! lets_pass iptables rt-veth >/dev/null || "$@" 'rule that lets rt-veth pass'
+    ! lets_pass ip6tables rt-veth >/dev/null || "$@" 'rule that lets rt-veth pass'
 }
 
-# Whether another lab that is up noted the same about the host: then it is not ours to put back.
-noted_elsewhere() {
+# Where this host drops what it should forward, as Docker and ufw set it up, lets the packets of an interface pass.
+let_pass() {
+    case $(command "$1" -S FORWARD 2>/dev/null) in "-P FORWARD DROP"*) ;; *) return 0 ;; esac
+    "$1" -I FORWARD -i "$2" -j ACCEPT
+    "$1" -I FORWARD -o "$2" -j ACCEPT
+}
+lets_pass() { has_rule "$1" -C FORWARD -i "$2" -j ACCEPT || has_rule "$1" -C FORWARD -o "$2" -j ACCEPT; }
+let_pass_no_more() {
+    "$1" -D FORWARD -i "$2" -j ACCEPT
+    "$1" -D FORWARD -o "$2" -j ACCEPT
+} 2>/dev/null
+
+# Puts back a kernel setting, and all that the kernel changed with it, unless another lab that is up needs it.
+restore() {
     for note in "$labs"/*/"$1"; do
-        [ "$note" = "$state/$1" ] || [ ! -e "$note" ] || return 0
+        if [ "$note" != "$state/$1" ]; then rm -f "$state/$1" && return; fi
     done
-    return 1
+    while IFS=: read -r file value; do
+        [ ! -e "$file" ] || [ "$(cat "$file")" = "$value" ] || echo "$value" >"$file"
+    done <"$state/$1"
+    rm "$state/$1"
 }
 
-# Takes the lab apart, last things first; what is not there is passed over.
-undo() {
-    # NAT
-    has_rule ip6tables -t nat -C POSTROUTING -s 2001:db8:10::/64 -o enp0s3 -j MASQUERADE && ip6tables -t nat -D POSTROUTING -s 2001:db8:10::/64 -o enp0s3 -j MASQUERADE
-    has_rule iptables -t nat -C POSTROUTING -s 10.10.0.0/24 -o enp0s3 -j MASQUERADE && iptables -t nat -D POSTROUTING -s 10.10.0.0/24 -o enp0s3 -j MASQUERADE
-    # Forwarding
-    restore net.ipv6.conf.all.forwarding
-    restore net.ipv4.ip_forward
-    # Uplinks
-    has_interface rt-veth && ip link del rt-veth
-    # Namespaces
-    has_namespace bridge && ip netns del bridge
-    has_namespace c && ip netns del c
-    has_namespace b && ip netns del b
-    has_namespace a && ip netns del a
+# The lab's namespaces as they are now, each as INODE:NAME.
+inodes() {
+    stat -L -c '%i %n' /run/netns/* 2>/dev/null | while read -r inode path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$inode" "${path##*/}" ;; esac
+    done
 }
 
-# Veth pairs that were made and not moved yet: after undo, only an up.sh that was stopped halfway has left any.
-sweep() {
-    for name in $interfaces; do ! has_interface "$name" || ip link del dev "$name"; done
+# The processes in the namespaces that up.sh made, whatever has become of their names.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $made in *" $inode:"*) echo "${path%%/*}" ;; esac
+    done
 }
 
-# Takes down the lab's folder, and /run/netns if it came with the first namespace and is empty again.
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(inodes)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
 forget() {
-    if [ -e "$state/netns" ] && ! noted_elsewhere netns && [ -z "$(ls -A /run/netns)" ]; then
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
         umount -n /run/netns && rmdir /run/netns
     fi
     rm -f "$state"/*
@@ -113,66 +146,53 @@ forget() {
     rmdir "$labs" 2>/dev/null || :
 }
 
-# Puts back a kernel setting, and all those that it changed with it, as they were noted.
-restore() {
-    [ -e "$state/$1" ] || return 0
-    if ! noted_elsewhere "$1"; then
-        while IFS=: read -r file value; do
-            [ ! -e "$file" ] || [ "$(cat "$file")" = "$value" ] || echo "$value" > "$file"
-        done < "$state/$1"
+begin() {
+    if [ "$(id -u)" != 0 ]; then
+        say "this needs root: sudo sh $me" && exit 3
     fi
-    rm "$state/$1"
+    if [ ! -e "$state" ]; then
+        say "the lab $lab is not up; there is nothing to do" && exit 0
+    fi
+    claim
+    exec 3>&2
+    # What is gone already is no error; what counts is what is left.
+    [ $mode = verbose ] || exec 2>/dev/null
+}
+gone() {
+    set +v
+    exec 2>&3
+    if ! forget; then
+        present say "could not remove" && exit 4
+    fi
+    say "the lab $lab is gone"
 }
 
-# Prints a command as a person would type it.
-show() {
-    line=
-    for word do
-        case $word in
-            '' | *[!A-Za-z0-9_./:=@%+!-]*) line="$line '$(printf %s "$word" | sed "s/'/'\\\\''/g")'" ;;
-            *) line="$line $word" ;;
-        esac
-    done
-    printf '%s\n' "${line# }"
-}
-
-# A dry run and a trace stand in front of the commands, which stay as a person would type them.
-case $mode in
-    dry-run)
-        has_namespace() { :; }
-        has_interface() { :; }
-        has_rule() { :; }
-        restore() { echo "# $1: back to what it was"; }
-        ip() { show ip "$@"; }
-        sysctl() { show sysctl "$@"; }
-        iptables() { show iptables "$@"; }
-        ip6tables() { show ip6tables "$@"; }
-        ;;
-    verbose)
-        ip() { show ip "$@" >&2 && command ip "$@"; }
-        sysctl() { show sysctl "$@" >&2 && command sysctl "$@"; }
-        iptables() { show iptables "$@" >&2 && command iptables "$@"; }
-        ip6tables() { show ip6tables "$@" >&2 && command ip6tables "$@"; }
-        ;;
-esac
-
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
 if [ $mode = dry-run ]; then
-    undo
-    exit 0
+    exec 2>&1
+    set -nv
+else
+    begin
+    [ $mode != verbose ] || set -v
 fi
-if [ "$(id -u)" != 0 ]; then
-    say "this needs root: sudo sh $me"
-    exit 3
-fi
-if [ ! -e "$state" ]; then
-    say "the lab $lab is not up; there is nothing to do"
-    exit 0
-fi
-undo
-sweep
-if [ -n "$(present echo)" ]; then
-    present say "could not remove"
-    exit 4
-fi
-forget
-say "the lab $lab is gone"
+
+# ---- 1. NAT ----
+ip6tables -t nat -D POSTROUTING -s 2001:db8:10::/64 -o enp0s3 -j MASQUERADE
+iptables -t nat -D POSTROUTING -s 10.10.0.0/24 -o enp0s3 -j MASQUERADE
+
+# ---- 2. Forwarding ----
+let_pass_no_more ip6tables rt-veth
+let_pass_no_more iptables rt-veth
+restore net.ipv6.conf.all.forwarding
+restore net.ipv4.ip_forward
+
+# ---- 3. Uplinks ----
+ip link del rt-veth
+
+# ---- 4. Namespaces ----
+is_ours bridge && ip netns del bridge
+is_ours c && ip netns del c
+is_ours b && ip netns del b
+is_ours a && ip netns del a
+
+gone

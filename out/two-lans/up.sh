@@ -55,13 +55,13 @@ end
 PATH=$PATH:/usr/sbin:/sbin
 me=up.sh
 lab=two-lans
-labs=/run/nscompile # a folder for each lab that is up: its lock, and what it found on the host
-state=$labs/$lab
-namespaces='a1 a2 b1 b2 r switch1 switch2'
-# All that stand on the host, if only until they are moved into a namespace.
-interfaces='a1-veth0 a1-left a2-veth0 a2-left b1-veth0 b1-right b2-veth0 b2-right r-veth0 r-left r-veth1 r-right'
+labs=/run/nscompile
+state=$labs/$lab # the lab's lock, what it found on the host, and the inodes of its namespaces
+namespaces="a1 a2 b1 b2 r switch1 switch2"
+interfaces="a1-veth0 a1-left a2-veth0 a2-left b1-veth0 b1-right b2-veth0 b2-right r-veth0 r-left r-veth1 r-right"
+passing="a1-veth0 a1-left a2-veth0 a2-left b1-veth0 b1-right b2-veth0 b2-right r-veth0 r-left r-veth1 r-right" # on the host only until they are moved
 
-say() { printf '%s: %s\n' "$me" "$*" >&2; }
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
 
 mode=run
 for option do
@@ -73,44 +73,56 @@ for option do
     esac
 done
 
-# Is it there? /sys can belong to another network namespace than the one we are in, /proc/sys/net cannot.
 has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
 has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
 
-# Calls the given command with each thing of the lab that is there.
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
 present() {
-    for name in $namespaces; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
     for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
 }
 
-# Whether another lab that is up noted the same about the host: then it is not ours to put back.
-noted_elsewhere() {
-    for note in "$labs"/*/"$1"; do
-        [ "$note" = "$state/$1" ] || [ ! -e "$note" ] || return 0
+# The lab's namespaces as they are now, each as INODE:NAME.
+inodes() {
+    stat -L -c '%i %n' /run/netns/* 2>/dev/null | while read -r inode path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$inode" "${path##*/}" ;; esac
     done
-    return 1
 }
 
-# Takes the lab apart, last things first; what is not there is passed over.
-undo() {
-    # Namespaces
-    has_namespace switch2 && ip netns del switch2
-    has_namespace switch1 && ip netns del switch1
-    has_namespace r && ip netns del r
-    has_namespace b2 && ip netns del b2
-    has_namespace b1 && ip netns del b1
-    has_namespace a2 && ip netns del a2
-    has_namespace a1 && ip netns del a1
+# The processes in the namespaces that up.sh made, whatever has become of their names.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $made in *" $inode:"*) echo "${path%%/*}" ;; esac
+    done
 }
 
-# Veth pairs that were made and not moved yet: after undo, only an up.sh that was stopped halfway has left any.
-sweep() {
-    for name in $interfaces; do ! has_interface "$name" || ip link del dev "$name"; done
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(inodes)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
 }
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
 
-# Takes down the lab's folder, and /run/netns if it came with the first namespace and is empty again.
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
 forget() {
-    if [ -e "$state/netns" ] && ! noted_elsewhere netns && [ -z "$(ls -A /run/netns)" ]; then
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
         umount -n /run/netns && rmdir /run/netns
     fi
     rm -f "$state"/*
@@ -118,46 +130,29 @@ forget() {
     rmdir "$labs" 2>/dev/null || :
 }
 
-# Prints a command as a person would type it.
-show() {
-    line=
-    for word do
-        case $word in
-            '' | *[!A-Za-z0-9_./:=@%+!-]*) line="$line '$(printf %s "$word" | sed "s/'/'\\\\''/g")'" ;;
-            *) line="$line $word" ;;
-        esac
-    done
-    printf '%s\n' "${line# }"
-}
-
-# A dry run and a trace stand in front of the commands, which stay as a person would type them.
-case $mode in
-    dry-run)
-        has_namespace() { :; }
-        has_interface() { :; }
-        ip() { show ip "$@"; }
-        ;;
-    verbose)
-        ip() { show ip "$@" >&2 && command ip "$@"; }
-        ;;
-esac
-
 refused=
-refuse() {
-    say "$*"
-    refused=yes
+refuse() { say "$*" && refused=yes; }
+
+# Tries a command in a scratch network namespace, which ends with it.
+needs() {
+    what=$1 && shift
+    ! command -v "$1" >/dev/null || unshare -n "$@" >/dev/null 2>&1 || refuse "this kernel has no $what"
 }
 
-# Finds every reason not to begin, before anything is changed.
+# Lists every reason not to begin, before anything is changed.
 preflight() {
-    [ "$(id -u)" = 0 ] || refuse "this needs root: sudo sh $me"
-    for tool in ip sysctl; do
+    for tool in ip sysctl stat unshare; do
         command -v "$tool" >/dev/null || refuse "$tool is not installed"
     done
-    case $(command ip -V 2>&1) in
-        *iproute2*) ;;
-        *) refuse "the ip on this host is not that of iproute2" ;;
-    esac
+    case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
+    if [ "$(id -u)" != 0 ]; then
+        refuse "this needs root: sudo sh $me"
+    elif ! unshare -n true 2>/dev/null; then
+        refuse "this user may not make network namespaces"
+    else
+        needs 'veth pairs' ip link add name a type veth peer name b
+        needs bridges ip link add name a type bridge
+    fi
     if [ -e "$state" ]; then
         refuse "the lab is up, or half up: sh down.sh removes it"
     else
@@ -167,45 +162,70 @@ preflight() {
 }
 
 # Takes the lock and notes what is about to change. A signal in between would find a lock that nobody owns.
+begun=
 begin() {
-    trap '' HUP INT TERM QUIT
+    trap '' HUP INT QUIT TERM
     mkdir -p "$labs"
-    mkdir "$state" || exit 3
+    if ! mkdir "$state" 2>/dev/null; then
+        say "another up.sh of this lab is at work" && exit 3
+    fi
     begun=yes
     trap 'finish 129' HUP
     trap 'finish 130' INT
     trap 'finish 131' QUIT
     trap 'finish 143' TERM
-    if [ ! -e /run/netns ] || noted_elsewhere netns; then : > "$state/netns"; fi
+    for other in "$labs"/*/netns; do
+        if [ ! -e /run/netns ] || [ -e "$other" ]; then : >"$state/netns"; fi
+    done
+}
+
+# Last things first. What is gone already is no error; what counts is what is left.
+undo() {
+    # Namespaces
+    is_ours switch2 && ip netns del switch2
+    is_ours switch1 && ip netns del switch1
+    is_ours r && ip netns del r
+    is_ours b2 && ip netns del b2
+    is_ours b1 && ip netns del b1
+    is_ours a2 && ip netns del a2
+    is_ours a1 && ip netns del a1
 }
 
 # The one way out, whatever ends this script: until the lab is whole, everything is taken back.
-begun=
 finish() {
     status=$1
-    trap '' HUP INT TERM QUIT PIPE
+    trap '' HUP INT QUIT TERM PIPE
     trap - EXIT
-    set +e
+    set +ev
     if [ -n "$begun" ]; then
         say "this did not work out (sh $me -v shows where); taking everything back"
         [ "$status" -gt 128 ] || status=1
-        undo
-        sweep
-        if [ -n "$(present echo)" ]; then
+        claim
+        undo 2>/dev/null
+        if ! forget; then
             present say "could not remove"
             status=4
-        else
-            forget
         fi
     fi
     exit "$status"
 }
+whole() {
+    trap '' HUP INT QUIT TERM
+    inodes >"$state/namespaces"
+    begun=
+    say "the lab $lab is up; sh down.sh removes it"
+}
 
-if [ $mode != dry-run ]; then
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
     preflight
     trap 'finish $?' EXIT
     begin
     exec >/dev/null # sysctl repeats what it is told
+    [ $mode != verbose ] || set -v
 fi
 
 # ---- 1. Namespaces ----
@@ -304,8 +324,4 @@ ip netns exec b2 ip route add default via 10.0.2.254
 # let the routers pass on packets that are for others
 ip netns exec r sysctl net.ipv4.ip_forward=1
 
-# ---- Done ----
-[ $mode != dry-run ] || exit 0
-trap '' HUP INT TERM QUIT
-begun=
-say "the lab $lab is up; sh down.sh removes it"
+whole

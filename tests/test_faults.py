@@ -1,0 +1,128 @@
+"""All or nothing: each changing command of each lab of the gallery made to fail, and each followed by a signal.
+
+A shim stands in PATH before the real tools and counts the commands of the script's body. Whatever is done to a script
+that builds a lab, afterwards the host is as it was.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GALLERY = Path(__file__).parent.parent / "out"
+LABS = sorted(folder.name for folder in GALLERY.iterdir())
+TOOLS = ("ip", "sysctl", "iptables", "ip6tables")
+WORKERS = 8
+STATUS = {"fail": 1, "HUP": 129, "INT": 130, "TERM": 143}
+
+# Questions are passed on uncounted; so is everything once the fault has struck, which the teardown needs.
+SHIM = """#!/bin/sh
+PATH=${{PATH#*:}}
+case "$*" in
+    -[VCS]* | *' -C '* | *show* | 'link add name a '* | *'-A POSTROUTING -j '*) exec {tool} "$@" ;;
+esac
+count=$(($(cat "$COUNT") + 1))
+echo "$count" >"$COUNT"
+[ "$count" = "$AT" ] || exec {tool} "$@"
+[ "$FAULT" != fail ] || exit 77
+{tool} "$@"
+kill -s "$FAULT" $PPID
+"""
+
+
+class Fault(NamedTuple):
+    lab: str
+    kind: str
+    at: int
+
+
+def commands(lab: str) -> int:
+    """How many commands the shim will count in a script: those of its body that run a tool."""
+    body = (GALLERY / lab / "up.sh").read_text(encoding="utf-8").partition("\n# ---- 1. ")[2]
+    return len(re.findall(rf"^({'|'.join(TOOLS)}) ", body, re.MULTILINE))
+
+
+def strike(fault: Fault, hosts: SimpleQueue[tuple[Host, list[str]]], folder: Path) -> str | None:
+    """Runs up.sh with one fault; what was wrong afterwards, or nothing."""
+    host, before = hosts.get()
+    count = folder / f"{id(host)}.count"
+    count.write_text("0")
+    environment = [f"PATH={folder}:/usr/sbin:/usr/bin:/sbin:/bin", f"COUNT={count}", f"AT={fault.at}"]
+    script = str(GALLERY / fault.lab / "up.sh")
+    done = host.run("env", *environment, f"FAULT={fault.kind}", "sh", script, check=False)
+    after = host.state()
+    hosts.put((host, before))
+    if done.returncode != STATUS[fault.kind]:
+        return f"{fault}: status {done.returncode}, {done.stderr}"
+    if after != before:
+        return f"{fault}: {sorted(set(after) ^ set(before))}"
+    return None
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[SimpleQueue[tuple[Host, list[str]]]]:
+    """As many hosts as workers: most of the time a script waits for the kernel, so they are not in each other's way."""
+    queue: SimpleQueue[tuple[Host, list[str]]] = SimpleQueue()
+    with ExitStack() as stack:
+        for _ in range(WORKERS):
+            host = stack.enter_context(Host())
+            queue.put((host, host.state()))
+        yield queue
+
+
+@pytest.fixture(scope="module")
+def shims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shims")
+    for tool in TOOLS:
+        (folder / tool).write_text(SHIM.format(tool=tool))
+        (folder / tool).chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("kind", STATUS)
+def test_no_fault_at_any_command_of_any_lab_leaves_a_trace(
+    kind: str, hosts: SimpleQueue[tuple[Host, list[str]]], shims: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = [Fault(lab, kind, at) for lab in LABS for at in range(1, commands(lab) + 1)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = [trace for trace in pool.map(lambda fault: strike(fault, hosts, shims), faults) if trace]
+    with capsys.disabled():
+        print(f"\n{kind}: {len(faults)} faults in {len(LABS)} labs, {len(found)} differences")
+    assert len(faults) > 200
+    assert found == []
+
+
+def test_down_repairs_what_a_killed_up_has_left(
+    hosts: SimpleQueue[tuple[Host, list[str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`kill -9` at ten moments of building the article's lab; down.sh, and nothing is left."""
+    host, before = hosts.get()
+    moments = random.Random(3)
+    script = GALLERY / "article" / "up.sh"
+    half_built = 0
+    for _ in range(10):
+        with subprocess.Popen(host.enter("sh", str(script)), stderr=subprocess.DEVNULL) as process:
+            time.sleep(moments.uniform(0.02, 0.3))
+            process.kill()
+        time.sleep(0.05)  # the command that was under way is not killed with its shell
+        half_built += host.state() != before
+        host.run("sh", str(script.with_name("down.sh")))
+        assert host.state() == before
+    hosts.put((host, before))
+    with capsys.disabled():
+        print(f"\nkill -9: 10 times, {half_built} of them with something to take down")
+    assert half_built >= 5

@@ -1,0 +1,246 @@
+"""What a host does to a lab, and a lab must not do to a host: firewalls, other people's things, a missing Python."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from host import Host
+from nscompile.cli import KINDS
+from nscompile.compiler import compile_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GALLERY = Path(__file__).parent.parent / "out"
+UP, DOWN = (str(GALLERY / "article" / f"{kind}.sh") for kind in KINDS)
+
+# FORWARD as Docker leaves it, with and without its chain for rules of the user's.
+DROP = "iptables -P FORWARD DROP; ip6tables -P FORWARD DROP"
+DOCKER = f"{DROP}; iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN; iptables -I FORWARD -j DOCKER-USER"
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with Host() as host:
+        yield host
+
+
+def compiled(lab: str, folder: Path, *, firewall: str) -> tuple[str, str]:
+    """The paths of a gallery lab's up.sh and down.sh, compiled for a firewall."""
+    source = (GALLERY / lab / "lab.nsl").read_bytes()
+    for kind, text in compile_lab("lab.nsl", source, KINDS, firewall).scripts.items():
+        (folder / f"{kind}.sh").write_text(text, encoding="utf-8")
+    return str(folder / "up.sh"), str(folder / "down.sh")
+
+
+def rules(host: Host) -> str:
+    """All rules and policies, without the empty tables that merely asking may bring forth."""
+    saved = host.run("sh", "-c", "iptables-save; ip6tables-save; iptables-legacy-save").stdout
+    told = [line for line in saved.splitlines() if re.match(r"-|:\w+ DROP|:[\w-]+ -", line)]
+    return "\n".join(re.sub(r" \[\d+:\d+\]$", "", line) for line in told)
+
+
+@pytest.mark.parametrize("setup", [DROP, DOCKER], ids=["drop", "docker"])
+@pytest.mark.parametrize("lab", ["article", "docker0", "dual-stack", "two-bridges"])
+def test_a_lab_gets_out_of_a_host_that_drops_what_it_should_forward(host: Host, lab: str, setup: str) -> None:
+    host.run("sh", "-c", setup)
+    before, saved = host.state(), rules(host)
+    host.run("sh", str(GALLERY / lab / "up.sh"))
+    node = {"article": "ns1", "docker0": "ubuntu01", "dual-stack": "a", "two-bridges": "a1"}[lab]
+    out = host.pings(node, "8.8.8.8")
+    over_ipv6 = lab != "dual-stack" or host.pings(node, "2001:db8:8::8")
+    # Bridged on the host, and so handed to the filter by br_netfilter.
+    to_a_neighbour = lab != "docker0" or host.pings(node, "172.17.0.3")
+    host.run("sh", str(GALLERY / lab / "down.sh"))
+    assert (out, over_ipv6, to_a_neighbour) == (True, True, True)
+    assert rules(host) == saved
+    assert host.state() == before
+
+
+@contextmanager
+def without_iptables(host: Host) -> Iterator[None]:
+    """No iptables of any backend on the host: what stands in their place cannot be run."""
+    backends = ("/usr/sbin/xtables-nft-multi", "/usr/sbin/xtables-legacy-multi")
+    for backend in backends:
+        host.run("mount", "-n", "--bind", "/dev/null", backend)
+    assert host.run("iptables", "-S", check=False).returncode != 0
+    yield
+    for backend in backends:
+        host.run("umount", "-n", backend)
+
+
+@pytest.mark.parametrize("lab", ["article", "docker0", "dual-stack"])
+@pytest.mark.parametrize("setup", ["true", DROP], ids=["accept", "drop"])
+def test_nft_alone_does_the_same(host: Host, tmp_path: Path, lab: str, setup: str) -> None:
+    host.run("sh", "-c", setup)
+    before, saved = host.state(), rules(host)
+    up, down = compiled(lab, tmp_path, firewall="nft")
+    node = {"article": "ns1", "docker0": "ubuntu01", "dual-stack": "b"}[lab]
+    with without_iptables(host):
+        host.run("sh", up)
+        out = host.pings(node, "8.8.8.8")
+        over_ipv6 = lab != "dual-stack" or host.pings(node, "2001:db8:8::8")
+        ruleset = host.run("nft", "list", "ruleset").stdout
+        host.run("sh", down)
+        left = host.run("nft", "list", "ruleset").stdout
+    assert (out, over_ipv6) == (True, True)
+    assert f"table ip nscompile-{lab} {{" in ruleset
+    assert "nscompile" not in left
+    assert rules(host) == saved
+    assert host.state() == before
+
+
+@pytest.mark.parametrize("backend", ["iptables-nft", "iptables-legacy"])
+def test_nft_works_beside_the_rules_of_either_iptables(host: Host, tmp_path: Path, backend: str) -> None:
+    host.run(backend, "-t", "nat", "-A", "POSTROUTING", "-s", "198.51.100.0/24", "-j", "MASQUERADE")
+    host.run(backend, "-A", "FORWARD", "-s", "198.51.100.0/24", "-j", "DROP")
+    before, saved = host.state(), rules(host)
+    up, down = compiled("article", tmp_path, firewall="nft")
+    host.run("sh", up)
+    out = host.pings("ns1", "8.8.8.8")
+    host.run("sh", down)
+    assert out
+    assert rules(host) == saved
+    assert host.state() == before
+
+
+def test_a_namespace_that_somebody_made_since_is_left_alone(host: Host) -> None:
+    host.run("sh", UP)
+    host.run("sh", "-c", "ip netns del ns1; ip netns add other; ip netns add ns1; ip netns exec ns1 ip link set lo up")
+    down = host.run("sh", DOWN)
+    left = host.run("ip", "netns", "list").stdout.split("\n")
+    host.run("sh", "-c", "ip netns del ns1; ip netns del other")
+    assert down.stderr == "down.sh: the lab article is gone\n"
+    assert sorted(name.split(" ")[0] for name in left if name) == ["ns1", "other"]
+
+
+@pytest.mark.parametrize("stubborn", [False, True], ids=["polite", "stubborn"])
+def test_processes_in_the_lab_are_ended_even_where_their_namespace_has_lost_its_name(
+    host: Host, *, stubborn: bool
+) -> None:
+    before = host.state()
+    host.run("sh", UP)
+    script = ("trap '' TERM; " if stubborn else "") + "echo ready; while :; do sleep 0.1; done"
+    inside = host.enter("ip", "netns", "exec", "ns1", "sh", "-c", script)
+    outside = host.enter("sh", "-c", "echo ready; exec sleep 60")
+    with (
+        subprocess.Popen(inside, stdout=subprocess.PIPE) as process,
+        subprocess.Popen(outside, stdout=subprocess.PIPE) as bystander,
+    ):
+        assert process.stdout
+        assert bystander.stdout
+        assert process.stdout.readline() == bystander.stdout.readline() == b"ready\n"
+        host.run("ip", "netns", "del", "ns1")
+        host.run("sh", DOWN)
+        ended, untouched = process.poll(), bystander.poll()
+        bystander.kill()
+    assert ended in ({-9} if stubborn else {-15, 143})
+    assert untouched is None
+    assert host.state() == before
+
+
+def test_of_two_up_at_once_one_wins_and_the_other_refuses(host: Host) -> None:
+    before = host.state()
+    for _ in range(5):
+        both = [subprocess.Popen(host.enter("sh", UP), stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        said = [process.communicate()[1] for process in both]
+        statuses = sorted(process.returncode for process in both)
+        reached = host.pings("ns1", "192.0.2.3")
+        host.run("sh", DOWN)
+        assert statuses == [0, 3], said
+        assert reached
+        assert host.state() == before
+
+
+@pytest.mark.parametrize(
+    ("trouble", "complaint"),
+    [
+        ("mount -n --bind /dev/null $(readlink -f /usr/sbin/ip)", "the ip on this host is not that of iproute2"),
+        ("ip link set enp0s3 name eth7", "this host has no interface enp0s3, the way out of the lab"),
+        ("ip address add 192.0.2.9/28 dev enp0s3", "the lab's prefix 192.0.2.0/24 overlaps what this host has: enp0s3"),
+        (
+            "ip address add 192.0.9.9/16 dev enp0s3",
+            "the lab's prefix 192.0.2.0/24 overlaps what this host has: 192.0.0.0/16",
+        ),
+        ("iptables -I FORWARD -i rt-veth -j ACCEPT", "already on this host: rule that lets rt-veth pass"),
+        ("mkdir -p /run/nscompile/article", "the lab is up, or half up: sh down.sh removes it"),
+    ],
+)
+def test_up_refuses_with_its_reason_and_changes_nothing(host: Host, trouble: str, complaint: str) -> None:
+    host.run("sh", "-c", trouble)
+    working = trouble.startswith("mount")
+    before = [] if working else host.state()
+    refused = host.run("sh", UP, check=False)
+    after = [] if working else host.state()
+    assert refused.returncode == 3
+    assert f"up.sh: {complaint}" in refused.stderr
+    assert after == before
+
+
+def test_a_busybox_ip_and_a_missing_tool_are_both_named(host: Host, tmp_path: Path) -> None:
+    """Everything but iptables and unshare is there, and `ip` is that of busybox."""
+    for tool in ("busybox", "sh", "cat", "id", "stat", "ls", "grep", "sysctl"):
+        shutil.copy(shutil.which(tool) or tool, tmp_path / tool)
+    (tmp_path / "ip").symlink_to("busybox")
+    empty = "mount -t tmpfs none /usr/sbin; mount -t tmpfs none /sbin"
+    script = f"{empty}; PATH={tmp_path} exec sh {UP}"
+    refused = host.run("unshare", "--mount", "sh", "-c", script, check=False)
+    assert refused.returncode == 3
+    assert refused.stderr.splitlines()[:3] == [
+        "up.sh: iptables is not installed",
+        "up.sh: unshare is not installed",
+        "up.sh: the ip on this host is not that of iproute2",
+    ]
+
+
+def libraries(program: Path) -> list[Path]:
+    listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
+    return [Path(found) for found in re.findall(r"(/\S+) \(0x", listed)]
+
+
+def test_a_host_with_busybox_iproute2_and_iptables_alone_is_enough(host: Host, tmp_path: Path) -> None:
+    """No Python, no bash, no coreutils: a root folder that holds three packages and their libraries."""
+    root = tmp_path / "root"
+    for folder in ("bin", "sbin", "usr/sbin", "proc", "sys", "run", "dev", "etc", "lab"):
+        (root / folder).mkdir(parents=True)
+    programs = {name: Path(shutil.which(name) or name).resolve() for name in ("busybox", "ip", "iptables", "ip6tables")}
+    plugins = next(folder for folder in Path("/usr/lib").rglob("xtables") if folder.is_dir())
+    needed = {file for program in programs.values() for file in libraries(program)}
+    needed |= {file for plugin in plugins.glob("*.so") for file in [plugin, *libraries(plugin)]}
+    for file in needed:
+        (root / str(file.parent).lstrip("/")).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, root / str(file).lstrip("/"))
+    for name, program in programs.items():
+        shutil.copy(program, root / "usr/sbin" / name)
+    applets = subprocess.run([programs["busybox"], "--list"], capture_output=True, text=True, check=True).stdout.split()
+    for applet in set(applets) - {"ip", "busybox"}:
+        (root / "bin" / applet).symlink_to("/usr/sbin/busybox")
+    for kind in KINDS:
+        shutil.copy(GALLERY / "article" / f"{kind}.sh", root / "lab")
+    before = host.state()
+    enter = f"""
+        mount -n --bind {root} {root}
+        cd {root}
+        mount -n -t proc proc proc
+        mount -n --rbind /sys sys
+        mount -n --rbind /run run
+        touch dev/null
+        mount -n --bind /dev/null dev/null
+        export PATH=/usr/sbin:/bin
+        chroot . /bin/sh /lab/up.sh
+        chroot . /bin/sh -c 'ip netns exec ns1 ping -c 1 -W 1 8.8.8.8'
+        chroot . /bin/sh /lab/down.sh
+    """
+    done = host.run("unshare", "--mount", "sh", "-ec", enter, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == "up.sh: the lab article is up; sh down.sh removes it\ndown.sh: the lab article is gone\n"
+    assert "1 packets received" in done.stdout
+    assert host.state() == before
+    assert not list(root.rglob("*python*"))
