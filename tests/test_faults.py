@@ -1,15 +1,17 @@
 """All or nothing: each changing command of each lab of the gallery made to fail, and each followed by a signal.
 
 A shim stands in PATH before the real tools and counts the commands of the script's body. Whatever is done to a script
-that builds a lab, afterwards the host is as it was.
+that builds a lab, in whichever shell, afterwards the host is as it was.
 """
 
 from __future__ import annotations
 
 import random
 import re
+import signal
 import subprocess
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 GALLERY = Path(__file__).parent.parent / "out"
 LABS = sorted(folder.name for folder in GALLERY.iterdir())
+SHELLS = (["dash"], ["bash"], ["busybox", "sh"], ["mksh"], ["yash"])
 TOOLS = ("ip", "sysctl", "iptables", "ip6tables")
 WORKERS = 8
 STATUS = {"fail": 1, "HUP": 129, "INT": 130, "TERM": 143}
@@ -63,7 +66,8 @@ def strike(fault: Fault, hosts: SimpleQueue[tuple[Host, list[str]]], folder: Pat
     count.write_text("0")
     environment = [f"PATH={folder}:/usr/sbin:/usr/bin:/sbin:/bin", f"COUNT={count}", f"AT={fault.at}"]
     script = str(GALLERY / fault.lab / "up.sh")
-    done = host.run("env", *environment, f"FAULT={fault.kind}", "sh", script, check=False)
+    shell = SHELLS[fault.at % len(SHELLS)]
+    done = host.run("env", *environment, f"FAULT={fault.kind}", *shell, script, check=False)
     after = host.state()
     hosts.put((host, before))
     if done.returncode != STATUS[fault.kind]:
@@ -126,3 +130,54 @@ def test_down_repairs_what_a_killed_up_has_left(
     with capsys.disabled():
         print(f"\nkill -9: 10 times, {half_built} of them with something to take down")
     assert half_built >= 5
+
+
+def test_a_signal_at_any_moment_is_as_if_nothing_had_been(
+    hosts: SimpleQueue[tuple[Host, list[str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Random moments from before the first command to after the last, in every shell."""
+    host, before = hosts.get()
+    moments = random.Random(5)
+    script = GALLERY / "dual-stack" / "up.sh"
+    ended: Counter[int] = Counter()
+    for number in range(50):
+        name = ("HUP", "INT", "QUIT", "TERM")[number % 4]
+        command = host.enter(*SHELLS[number % 5], str(script))
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            time.sleep(moments.uniform(0, 0.4))
+            process.send_signal(signal.Signals[f"SIG{name}"])
+        ended[process.returncode] += 1
+        if process.returncode == 0:
+            host.run("sh", str(script.with_name("down.sh")))
+        assert process.returncode in {0, 128 + signal.Signals[f"SIG{name}"], -signal.Signals[f"SIG{name}"]}
+        assert host.state() == before, (number, name)
+    hosts.put((host, before))
+    with capsys.disabled():
+        print(f"\nsignals: 50 at random moments, {ended[0]} of them too late, no difference")
+    assert ended[0] < 40
+
+
+def test_what_cannot_be_taken_back_is_named_and_left_for_down(
+    hosts: SimpleQueue[tuple[Host, list[str]]], tmp_path: Path
+) -> None:
+    host, before = hosts.get()
+    (tmp_path / "ip").write_text(
+        """#!/bin/sh
+PATH=${PATH#*:}
+case "$*" in *"route add default"* | "netns del ns2" | "link del rt-veth") exit 2 ;; esac
+exec ip "$@"
+"""
+    )
+    (tmp_path / "ip").chmod(0o755)
+    path = f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"
+    failed = host.run("env", path, "sh", str(GALLERY / "article" / "up.sh"), check=False)
+    stuck = host.run("env", path, "sh", str(GALLERY / "article" / "down.sh"), check=False)
+    repaired = host.run("sh", str(GALLERY / "article" / "down.sh"))
+    after = host.state()
+    hosts.put((host, before))
+    left = ["could not remove namespace ns2", "could not remove interface rt-veth"]
+    assert (failed.returncode, stuck.returncode) == (4, 4)
+    assert failed.stderr.splitlines()[1:] == [f"up.sh: {each}" for each in left]
+    assert stuck.stderr.splitlines() == [f"down.sh: {each}" for each in left]
+    assert repaired.stderr == "down.sh: the lab article is gone\n"
+    assert after == before

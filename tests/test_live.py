@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,16 +190,20 @@ def test_down_twice_is_no_error(host: Host) -> None:
     assert again.stderr == "down.sh: the lab article is not up; there is nothing to do\n"
 
 
-def test_two_labs_side_by_side_share_forwarding_in_every_order(host: Host) -> None:
+def test_two_labs_side_by_side_share_forwarding_in_every_order(host: Host, tmp_path: Path) -> None:
+    compile_into(tmp_path, "lab other\nbridge br6 ip 10.77.0.1/24, 2001:db8:77::1/64 nat\nnode z on br6\n")
+    folders = (GALLERY / "dual-stack", tmp_path)
+    forwarding = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
     before = host.state()
-    for first, second in (("article", "docker0"), ("docker0", "article")):
-        up(host, "article")
-        up(host, "docker0")
-        down(host, first)
-        still = host.run("cat", "/proc/sys/net/ipv4/ip_forward").stdout
-        down(host, second)
-        assert still == "1\n"
-        assert host.state() == before
+    for going_up in permutations(folders):
+        for going_down in permutations(folders):
+            for folder in going_up:
+                host.run("sh", str(folder / "up.sh"))
+            host.run("sh", str(going_down[0] / "down.sh"))
+            still = host.run("cat", *forwarding).stdout
+            host.run("sh", str(going_down[1] / "down.sh"))
+            assert still == "1\n1\n"
+            assert host.state() == before
 
 
 def body(script: Path) -> str:

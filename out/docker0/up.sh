@@ -39,7 +39,7 @@ PATH=$PATH:/usr/sbin:/sbin
 me=up.sh
 lab=docker0
 labs=/run/nscompile
-state=$labs/$lab # the lab's lock, what it found on the host, and the inodes of its namespaces
+state=$labs/$lab # the lab's lock, what it found on the host, and the marks of its namespaces
 namespaces="ubuntu01 ubuntu02 ubuntu03"
 interfaces="veth3e04f60 vethbc6d97f vethb13b736 docker0"
 passing="" # on the host only until they are moved
@@ -93,29 +93,31 @@ restore() {
     rm "$state/$1"
 }
 
-# The lab's namespaces as they are now, each as INODE:NAME.
-inodes() {
-    stat -L -c '%i %n' /run/netns/* 2>/dev/null | while read -r inode path; do
-        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$inode" "${path##*/}" ;; esac
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
     done
 }
 
-# The processes in the namespaces that up.sh made, whatever has become of their names.
+# The processes in the lab's namespaces.
 inside() {
     stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
         path=${path#/proc/}
-        case $made in *" $inode:"*) echo "${path%%/*}" ;; esac
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
     done
 }
 
 # Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
 # lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
 claim() {
-    now=$(inodes)
+    now=$(marks)
     made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
     ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
     for each in $now; do
-        case $made in *" $each "*) ours="$ours${each#*:} " ;; esac
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
     done
     for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
         [ -n "$(inside)" ] || break
@@ -252,7 +254,7 @@ finish() {
 }
 whole() {
     trap '' HUP INT QUIT TERM
-    inodes >"$state/namespaces"
+    marks >"$state/namespaces"
     begun=
     say "the lab $lab is up; sh down.sh removes it"
 }
