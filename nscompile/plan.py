@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -57,8 +58,9 @@ class Phase(Enum):
     ROUTES = (16, Section.ROUTES)
     RULES = (17, Section.ROUTES)
     FORWARDING = (18, Section.FORWARDING)
-    PASSAGES = (19, Section.FORWARDING)
-    NAT = (20, Section.NAT)
+    LATE_SETTINGS = (19, Section.FORWARDING)
+    PASSAGES = (20, Section.FORWARDING)
+    NAT = (21, Section.NAT)
 
     @property
     def order(self) -> int:
@@ -168,6 +170,11 @@ class Plan:
     def passing(self) -> list[str]:
         """The interfaces that stand on the host only until they are moved."""
         return [name for step in self.steps for name in step.passing]
+
+    def fingerprint(self) -> str:
+        """What tells the scripts of this plan from those of another lab of the same name."""
+        taken_back = [step.undo.command for step in self.steps if step.undo is not None]
+        return sha256(repr((self.interfaces(), taken_back)).encode()).hexdigest()[:12]
 
     def needs(self) -> list[Need]:
         return list(dict.fromkeys(step.need for step in self.steps if step.need is not None))

@@ -205,7 +205,7 @@ class Link(Syntax):
 @dataclass(frozen=True, slots=True)
 class Uplink(Syntax):
     bridge: Word
-    clauses: tuple[Ip | Nat | Mtu, ...]
+    clauses: tuple[Ip | Nat | As | Mtu, ...]
 
 
 Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink

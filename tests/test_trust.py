@@ -182,6 +182,10 @@ def test_of_two_up_at_once_one_wins_and_the_other_refuses(host: Host) -> None:
             "ip address add 192.0.9.9/16 dev enp0s3",
             "the lab's prefix 192.0.2.0/24 overlaps what this host has: 192.0.0.0/16",
         ),
+        (
+            "ip route add 192.0.2.128/25 via 10.0.2.2",
+            "the lab's prefix 192.0.2.0/24 overlaps what this host has: 192.0.2.128/25",
+        ),
         ("iptables -I FORWARD -i rt-veth -j ACCEPT", "already on this host: rule that lets rt-veth pass"),
         ("mkdir -p /run/nscompile/article", "the lab is up, or half up: sh down.sh removes it"),
     ],
@@ -199,7 +203,7 @@ def test_up_refuses_with_its_reason_and_changes_nothing(host: Host, trouble: str
 
 def test_a_busybox_ip_and_a_missing_tool_are_both_named(host: Host, tmp_path: Path) -> None:
     """Everything but iptables and unshare is there, and `ip` is that of busybox."""
-    for tool in ("busybox", "sh", "cat", "id", "stat", "ls", "grep", "sysctl"):
+    for tool in "busybox sh cat id stat ls grep sysctl mkdir ln readlink rm rmdir".split():
         shutil.copy(shutil.which(tool) or tool, tmp_path / tool)
     (tmp_path / "ip").symlink_to("busybox")
     empty = "mount -t tmpfs none /usr/sbin; mount -t tmpfs none /sbin"
@@ -257,3 +261,123 @@ def test_a_host_with_busybox_iproute2_and_iptables_alone_is_enough(host: Host, t
     assert "1 packets received" in done.stdout
     assert host.state() == before
     assert not list(root.rglob("*python*"))
+
+
+def test_of_two_labs_that_want_the_same_names_one_wins_whole(host: Host, tmp_path: Path) -> None:
+    before = host.state()
+    scripts = []
+    for name in ("art", "brt"):
+        lab = (GALLERY / "article" / "lab.nsl").read_text(encoding="utf-8").replace("lab article", f"lab {name}")
+        for kind, text in compile_lab("lab.nsl", lab.encode(), KINDS).scripts.items():
+            (tmp_path / f"{name}-{kind}.sh").write_text(text, encoding="utf-8")
+        scripts.append(str(tmp_path / f"{name}-up.sh"))
+    both = [subprocess.Popen(host.enter("sh", script), stderr=subprocess.PIPE, text=True) for script in scripts]
+    said = [process.communicate()[1] for process in both]
+    reached = host.pings("ns1", "8.8.8.8")
+    for name in ("art", "brt"):
+        host.run("sh", str(tmp_path / f"{name}-down.sh"))
+    assert sorted(process.returncode for process in both) == [0, 3], said
+    assert reached
+    assert host.state() == before
+
+
+def test_down_waits_for_an_up_that_is_at_work(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "ip").write_text(
+        '#!/bin/sh\nPATH=${PATH#*:}\ncase "$*" in "netns add bridge") sleep 1 ;; esac\nexec ip "$@"\n'
+    )
+    (tmp_path / "ip").chmod(0o755)
+    before = host.state()
+    slow = host.enter("env", f"PATH={tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin", "sh", UP)
+    with subprocess.Popen(slow, stderr=subprocess.DEVNULL) as up:
+        time.sleep(0.5)
+        down = host.run("sh", DOWN)
+    assert up.returncode == 0
+    waiting, gone = down.stderr.splitlines()
+    assert re.fullmatch(r"down.sh: waiting for the script of another lab, process \d+", waiting)
+    assert gone == "down.sh: the lab article is gone"
+    assert host.state() == before
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh", "mksh", "yash"])
+def test_a_reader_who_has_seen_enough_stops_nothing_halfway(host: Host, shell: str) -> None:
+    before = host.state()
+    host.run("sh", "-c", f"{shell} {UP} -v 2>&1 | head -n 5")
+    deadline = time.monotonic() + 20
+    while "ns1" in host.run("ip", "netns").stdout and time.monotonic() < deadline:
+        if host.run("ls", "/run/nscompile").stdout.split() == ["article"]:
+            break
+        time.sleep(0.1)
+    reached = host.pings("ns1", "8.8.8.8")
+    host.run("sh", "-c", f"{shell} {DOWN} -v 2>&1 | head -n 1")
+    while host.state() != before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert reached
+    assert host.state() == before
+
+
+def test_down_of_an_edited_lab_refuses_what_it_did_not_build(host: Host, tmp_path: Path) -> None:
+    before = host.state()
+    host.run("sh", UP)
+    edited = "lab article\nbridge br0 in bridge\nnode ns[1..2] ip 192.0.2.[1..2]/24 on br0\n"
+    (tmp_path / "down.sh").write_text(compile_lab("lab.nsl", edited.encode(), ("down",)).scripts["down"])
+    built = host.state()
+    refused = host.run("sh", str(tmp_path / "down.sh"), check=False)
+    untouched = host.state() == built
+    host.run("sh", DOWN)
+    assert refused.returncode == 3
+    assert "was built by another up.sh" in refused.stderr
+    assert untouched
+    assert host.state() == before
+
+
+def test_down_leaves_an_interface_that_somebody_made_since(host: Host) -> None:
+    host.run("sh", UP)
+    host.run("ip", "link", "add", "ns1-veth0", "type", "veth", "peer", "name", "zz")
+    host.run("sh", DOWN, check=False)
+    left = host.run("ip", "-br", "link").stdout
+    assert "ns1-veth0" in left
+
+
+def test_a_host_with_a_last_rule_that_rejects_lets_the_lab_out_too(host: Host) -> None:
+    host.run("iptables", "-A", "FORWARD", "-j", "REJECT")
+    before, saved = host.state(), rules(host)
+    host.run("sh", UP)
+    out = host.pings("ns1", "8.8.8.8")
+    host.run("sh", DOWN)
+    assert out
+    assert rules(host) == saved
+    assert host.state() == before
+
+
+def test_two_labs_with_uplinks_live_side_by_side(host: Host, tmp_path: Path) -> None:
+    before = host.state()
+    lab = (
+        "lab second\nbridge sw in other\nnode z ip 198.51.100.1/24 on sw\nuplink sw ip 198.51.100.254/24 nat as out2\n"
+    )
+    for kind, text in compile_lab("lab.nsl", lab.encode(), KINDS).scripts.items():
+        (tmp_path / f"{kind}.sh").write_text(text, encoding="utf-8")
+    host.run("sh", UP)
+    host.run("sh", str(tmp_path / "up.sh"))
+    reached = host.pings("z", "8.8.8.8"), host.pings("ns1", "8.8.8.8"), host.pings("z", "192.0.2.1")
+    host.run("sh", DOWN)
+    still = host.pings("z", "8.8.8.8")
+    host.run("sh", str(tmp_path / "down.sh"))
+    assert reached == (True, True, True)
+    assert still
+    assert host.state() == before
+
+
+def test_a_host_that_lives_on_router_advertisements_is_not_cut_off(host: Host) -> None:
+    host.run("ip", "-6", "route", "replace", "default", "via", "fe80::2", "dev", "enp0s3", "proto", "ra")
+    script = str(GALLERY / "dual-stack" / "up.sh")
+    before = host.state()
+    refused = host.run("sh", script, check=False)
+    after = host.state()
+    host.run("sysctl", "net.ipv6.conf.enp0s3.accept_ra=2")
+    host.run("sh", script)
+    host.run("sh", script.replace("up.sh", "down.sh"))
+    kept = host.run("ip", "-6", "route", "show", "default").stdout
+    assert refused.returncode == 3
+    assert "IPv6 default route: sysctl net.ipv6.conf.enp0s3.accept_ra=2" in refused.stderr
+    assert after == before
+    assert "proto ra" in kept

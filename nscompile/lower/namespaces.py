@@ -48,8 +48,11 @@ def _namespace(namespace: Namespace) -> Iterator[Step]:
 
 
 def _setting_phase(key: str) -> Phase:
-    """Before the interfaces arrive, so that defaults hold for them; a key that names one must wait for it."""
+    """Before the interfaces arrive, so that defaults hold for them; a key that names one must wait for it.
+
+    It comes last of all, since setting forwarding resets some of them.
+    """
     pieces = key.replace("/", ".").split(".")
     names_interface = "conf" in pieces[:-1] and pieces[pieces.index("conf") + 1] not in {"all", "default", "lo"}
     names_interface |= "neigh" in pieces[:-1] and pieces[pieces.index("neigh") + 1] not in {"default", "lo"}
-    return Phase.INTERFACE_SETTINGS if names_interface else Phase.NAMESPACE_SETTINGS
+    return Phase.LATE_SETTINGS if names_interface else Phase.NAMESPACE_SETTINGS

@@ -45,9 +45,14 @@ def forwards(interfaces: Interfaces, bridges: dict[str, Bridge], scope: Scope) -
         told = isinstance(statement, syntax.Router) or only(syntax.Forward, statement.clauses, scope.diagnostics)
         if told:
             found += [Forwarding(name, family, True, statement.name.span) for family in families]  # noqa: FBT003
-        elif len(interfaces.by_node[name]) + (name in homes) > 1 and 4 in families:
+        elif len(interfaces.by_node[name]) + (name in homes) > 1 and 4 in families and not _sets_forwarding(statement):
             found.append(Forwarding(name, 4, False, statement.name.span))  # noqa: FBT003
     return tuple(found)
+
+
+def _sets_forwarding(statement: syntax.Node) -> bool:
+    settings = [clause.setting.text for clause in statement.clauses if isinstance(clause, syntax.Sysctl)]
+    return any(re.match(r"net[./]ipv4[./](ip_forward|conf[./]all[./]forwarding)=", setting) for setting in settings)
 
 
 def _families(interfaces: Interfaces, bridges: dict[str, Bridge], scope: Scope) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ _RULE_VALUES = {
     "oif": (re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}"), None),
     "fwmark": (re.compile(r"(0x[0-9A-Fa-f]+|\d+)(?:/(0x[0-9A-Fa-f]+|\d+))?"), range(2**32)),
     "tos": (re.compile(r"(0x[0-9A-Fa-f]+|\d+)"), range(0, 0x1F, 2)),
-    "ipproto": (re.compile(r"[a-z][a-z0-9-]*|(\d+)"), range(1, 256)),
+    "ipproto": (re.compile(r"tcp|udp|icmp|ipv6-icmp|sctp|gre|esp|ah|(\d+)"), range(1, 256)),
     "sport": (re.compile(r"(\d+)(?:-(\d+))?"), _PORTS),
     "dport": (re.compile(r"(\d+)(?:-(\d+))?"), _PORTS),
     "uidrange": (re.compile(r"(\d+)-(\d+)"), range(2**32)),
@@ -161,7 +161,9 @@ def _fits(key: str, text: str) -> bool:
     found = form.fullmatch(text)
     if found is None or limits is None:
         return found is not None
-    numbers = [int(number, 0) for number in found.groups() if number is not None and len(number) <= 12]
+    if any(number is not None and len(number) > 12 for number in found.groups()):
+        return False
+    numbers = [int(number, 16 if number.startswith("0x") else 10) for number in found.groups() if number is not None]
     in_order = key == "fwmark" or numbers == sorted(numbers)
     return in_order and all(number in limits for number in numbers)
 

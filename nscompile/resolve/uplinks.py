@@ -25,7 +25,7 @@ class Riser:
     bridge: Bridge
     addresses: tuple[Address, ...]
     mtu: Given[int] | None
-    interface: Key
+    interface: str | Key
     port: Key
 
 
@@ -51,6 +51,10 @@ def _read(statement: syntax.Uplink, bridge: Bridge, number: int, names: Names, s
         way_out = f"give the bridge the address itself: `bridge {bridge.name} ip A/L nat`"
         also = ((bridge.span, "declared here, without `in`"),)
         scope.diagnostics.add(Diagnostic("NSL407", message, statement.bridge.span, also=also, help=way_out))
+    given = only(syntax.As, statement.clauses, scope.diagnostics)
+    name = values.interface_name(given.name, scope.diagnostics) if given else None
+    if name:
+        names.taken.add(name)
     stem = "rt" if number == 1 else f"rt{number}"
     return Riser(
         statement,
@@ -58,7 +62,7 @@ def _read(statement: syntax.Uplink, bridge: Bridge, number: int, names: Names, s
         bridge,
         values.addresses(ip.addresses, scope.diagnostics) if ip else (),
         values.mtu(mtu.value, scope.diagnostics) if mtu else None,
-        names.wish(stem, bridge.name, "interface", f"{stem}-veth"),
+        name or names.wish(stem, bridge.name, "interface", f"{stem}-veth"),
         names.wish(stem, bridge.name, "port", f"{stem}-{bridge.name}"),
     )
 
@@ -66,7 +70,7 @@ def _read(statement: syntax.Uplink, bridge: Bridge, number: int, names: Names, s
 def build(riser: Riser, granted: dict[Key, str]) -> Uplink:
     bridge, span = riser.bridge, riser.statement.bridge.span
     interface = Interface(
-        name=granted[riser.interface],
+        name=riser.interface if isinstance(riser.interface, str) else granted[riser.interface],
         namespace=None,
         segment=bridge.segment,
         addresses=riser.addresses,

@@ -31,7 +31,7 @@ def name(word: Word, diagnostics: Diagnostics) -> str | None:
         way_out = "a name is made of letters, digits, `_`, `-` and `.`"
         diagnostics.add(Diagnostic("NSL104", message, word.part(at, 1), help=way_out))
         return None
-    if text in {".", ".."} or text.startswith("-"):
+    if text.startswith(("-", ".")):
         way_out = "begin it with a letter or a digit"
         diagnostics.add(Diagnostic("NSL104", f"`{text}` cannot be a name", word.span, help=way_out))
         return None

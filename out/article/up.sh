@@ -43,7 +43,8 @@ PATH=$PATH:/usr/sbin:/sbin
 me=up.sh
 lab=article
 labs=/run/nscompile
-state=$labs/$lab # the lab's lock, what it found on the host, and the marks of its namespaces
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=c575385476c0
 namespaces="ns1 ns2 ns3 bridge"
 interfaces="ns1-veth0 ns1-br0 ns2-veth0 ns2-br0 ns3-veth0 ns3-br0 rt-veth rt-br0"
 passing="ns1-veth0 ns1-br0 ns2-veth0 ns2-br0 ns3-veth0 ns3-br0 rt-br0" # on the host only until they are moved
@@ -59,6 +60,27 @@ for option do
         *) say "unknown option $option" && usage >&2 && exit 2 ;;
     esac
 done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    mkdir -p "$labs"
+    tries=0
+    until ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+    my_turn=yes
+}
+my_turn=
+release() {
+    [ -z "$my_turn" ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
 
 has_namespace() { [ -e "/run/netns/$1" ]; }
 # /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
@@ -76,7 +98,7 @@ present() {
 
 # Where this host drops what it should forward, as Docker and ufw set it up, lets the packets of an interface pass.
 let_pass() {
-    case $(command "$1" -S FORWARD 2>/dev/null) in "-P FORWARD DROP"*) ;; *) return 0 ;; esac
+    case $("$1" -S FORWARD 2>/dev/null) in *" DROP"* | *" REJECT"*) ;; *) return 0 ;; esac
     "$1" -I FORWARD -i "$2" -j ACCEPT
     "$1" -I FORWARD -o "$2" -j ACCEPT
 }
@@ -128,7 +150,7 @@ claim() {
         inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
         sleep 0.2
     done
-    for name in $passing; do
+    [ -e "$state/namespaces" ] || for name in $passing; do
         if has_interface "$name"; then ip link del dev "$name"; fi
     done
 }
@@ -142,7 +164,6 @@ forget() {
     fi
     rm -f "$state"/*
     rmdir "$state"
-    rmdir "$labs" 2>/dev/null || :
 }
 
 refused=
@@ -154,13 +175,15 @@ needs() {
     ! command -v "$1" >/dev/null || unshare -n "$@" >/dev/null 2>&1 || refuse "this kernel has no $what"
 }
 
-# Refuses a prefix that overlaps one of this host's: its addresses in it, and the connected prefixes around it.
+# Refuses a prefix that overlaps what this host has: addresses in it, routes to a part of it or to more than it.
 free() {
-    while read -r line; do
-        [ -z "$line" ] || refuse "the lab's prefix $2 overlaps what this host has: $line"
-    done <<end
-$(ip "-$1" -br address show to "$2" 2>/dev/null; ip "-$1" route show match "$2" proto kernel 2>/dev/null)
-end
+    found=$({
+        ip "-$1" -br address show to "$2"
+        ip "-$1" route show root "$2"
+        ip "-$1" route show match "$2" | grep -v '^default'
+    } 2>/dev/null) || :
+    [ -z "$found" ] || refuse "the lab's prefix $2 overlaps what this host has:" "${found%%
+*}"
 }
 
 # Lists every reason not to begin, before anything is changed.
@@ -198,19 +221,12 @@ note() {
     grep . "$@" >"$state/$key"
 }
 
-# Takes the lock and notes what is about to change. A signal in between would find a lock that nobody owns.
+# Opens the lab's folder and notes what is about to change.
 begun=
 begin() {
-    trap '' HUP INT QUIT TERM
-    mkdir -p "$labs"
-    if ! mkdir "$state" 2>/dev/null; then
-        say "another up.sh of this lab is at work" && exit 3
-    fi
     begun=yes
-    trap 'finish 129' HUP
-    trap 'finish 130' INT
-    trap 'finish 131' QUIT
-    trap 'finish 143' TERM
+    mkdir "$state"
+    echo "$build" >"$state/build"
     for other in "$labs"/*/netns; do
         if [ ! -e /run/netns ] || [ -e "$other" ]; then : >"$state/netns"; fi
     done
@@ -238,13 +254,14 @@ undo() {
 
 # The one way out, whatever ends this script: until the lab is whole, everything is taken back.
 finish() {
-    status=$1
-    trap '' HUP INT QUIT TERM PIPE
+    status=$?
+    trap '' HUP INT PIPE QUIT TERM
     trap - EXIT
     set +ev
+    [ -z "$begun" ] || status=1
+    status=${1:-$status}
     if [ -n "$begun" ]; then
         say "this did not work out (sh $me -v shows where); taking everything back"
-        [ "$status" -gt 128 ] || status=1
         claim
         undo 2>/dev/null
         if ! forget; then
@@ -252,10 +269,12 @@ finish() {
             status=4
         fi
     fi
+    release
     exit "$status"
 }
 whole() {
-    trap '' HUP INT QUIT TERM
+    trap '' HUP INT PIPE QUIT TERM
+    set +v
     marks >"$state/namespaces"
     begun=
     say "the lab $lab is up; sh down.sh removes it"
@@ -266,8 +285,14 @@ if [ $mode = dry-run ]; then
     exec 2>&1
     set -nv
 else
+    trap finish EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    [ "$(id -u)" != 0 ] || one_at_a_time
     preflight
-    trap 'finish $?' EXIT
     begin
     exec >/dev/null # sysctl repeats what it is told
     [ $mode != verbose ] || set -v

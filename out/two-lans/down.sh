@@ -56,7 +56,8 @@ PATH=$PATH:/usr/sbin:/sbin
 me=down.sh
 lab=two-lans
 labs=/run/nscompile
-state=$labs/$lab # the lab's lock, what it found on the host, and the marks of its namespaces
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=fbf87ad442e4
 namespaces="a1 a2 b1 b2 r switch1 switch2"
 interfaces="a1-veth0 a1-left a2-veth0 a2-left b1-veth0 b1-right b2-veth0 b2-right r-veth0 r-left r-veth1 r-right"
 passing="a1-veth0 a1-left a2-veth0 a2-left b1-veth0 b1-right b2-veth0 b2-right r-veth0 r-left r-veth1 r-right" # on the host only until they are moved
@@ -72,6 +73,27 @@ for option do
         *) say "unknown option $option" && usage >&2 && exit 2 ;;
     esac
 done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    mkdir -p "$labs"
+    tries=0
+    until ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+    my_turn=yes
+}
+my_turn=
+release() {
+    [ -z "$my_turn" ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
 
 has_namespace() { [ -e "/run/netns/$1" ]; }
 # /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
@@ -115,7 +137,7 @@ claim() {
         inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
         sleep 0.2
     done
-    for name in $passing; do
+    [ -e "$state/namespaces" ] || for name in $passing; do
         if has_interface "$name"; then ip link del dev "$name"; fi
     done
 }
@@ -129,15 +151,32 @@ forget() {
     fi
     rm -f "$state"/*
     rmdir "$state"
-    rmdir "$labs" 2>/dev/null || :
 }
 
+finish() {
+    trap - EXIT
+    release
+    exit "$1"
+}
 begin() {
     if [ "$(id -u)" != 0 ]; then
         say "this needs root: sudo sh $me" && exit 3
     fi
     if [ ! -e "$state" ]; then
         say "the lab $lab is not up; there is nothing to do" && exit 0
+    fi
+    trap 'finish $?' EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    one_at_a_time
+    if [ ! -e "$state" ]; then
+        say "the lab $lab is not up; there is nothing to do" && exit 0
+    fi
+    if [ "$(cat "$state/build")" != "$build" ]; then
+        say "the lab $lab that is up was built by another up.sh; use the down.sh that was compiled with it" && exit 3
     fi
     claim
     exec 3>&2
