@@ -179,11 +179,6 @@ class Plan:
     def needs(self) -> list[Need]:
         return list(dict.fromkeys(step.need for step in self.steps if step.need is not None))
 
-    def functions(self) -> list[str]:
-        """The functions of the prelude that setup and teardown call."""
-        called = {step.do[0] for step in self.steps} | {step.undo.command[0] for step in self.steps if step.undo}
-        return [name for name in FUNCTIONS if name in called]
-
     def tools(self) -> list[str]:
         """Every program that the lab's commands run, in a namespace or on the host."""
         return _distinct(tool for step in self.steps for tool in _tools(step.do))

@@ -381,3 +381,16 @@ def test_a_host_that_lives_on_router_advertisements_is_not_cut_off(host: Host) -
     assert "IPv6 default route: sysctl net.ipv6.conf.enp0s3.accept_ra=2" in refused.stderr
     assert after == before
     assert "proto ra" in kept
+
+
+def test_what_a_killed_script_leaves_first_of_all_stops_nobody(host: Host) -> None:
+    """The lab's folder without anything in it, and the turn of a process that is no more."""
+    before = host.state()
+    host.run("sh", "-c", "mkdir -p /run/nscompile/article; ln -s 4194305 /run/nscompile/-turn")
+    host.run("sh", DOWN)
+    after = host.state()
+    host.run("sh", "-c", "mkdir -p /run/nscompile; ln -s 4194305 /run/nscompile/-turn")
+    host.run("sh", UP)
+    host.run("sh", DOWN)
+    assert after == before
+    assert host.state() == before

@@ -64,9 +64,8 @@ done
 # Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
 # that of a script that was killed can be told.
 one_at_a_time() {
-    mkdir -p "$labs"
     tries=0
-    until ln -s $$ "$labs/-turn" 2>/dev/null; do
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
         holder=$(readlink "$labs/-turn") || continue
         [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
         [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
@@ -102,6 +101,7 @@ let_pass() {
     "$1" -I FORWARD -i "$2" -j ACCEPT
     "$1" -I FORWARD -o "$2" -j ACCEPT
 }
+# Whether the packets of an interface are let through, and an end to it.
 lets_pass() { has_rule "$1" -C FORWARD -i "$2" -j ACCEPT || has_rule "$1" -C FORWARD -o "$2" -j ACCEPT; }
 let_pass_no_more() {
     "$1" -D FORWARD -i "$2" -j ACCEPT

@@ -65,9 +65,8 @@ done
 # Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
 # that of a script that was killed can be told.
 one_at_a_time() {
-    mkdir -p "$labs"
     tries=0
-    until ln -s $$ "$labs/-turn" 2>/dev/null; do
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
         holder=$(readlink "$labs/-turn") || continue
         [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
         [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
@@ -99,12 +98,7 @@ present() {
     ! lets_pass ip6tables rt-veth >/dev/null || "$@" 'rule that lets rt-veth pass'
 }
 
-# Where this host drops what it should forward, as Docker and ufw set it up, lets the packets of an interface pass.
-let_pass() {
-    case $("$1" -S FORWARD 2>/dev/null) in *" DROP"* | *" REJECT"*) ;; *) return 0 ;; esac
-    "$1" -I FORWARD -i "$2" -j ACCEPT
-    "$1" -I FORWARD -o "$2" -j ACCEPT
-}
+# Whether the packets of an interface are let through, and an end to it.
 lets_pass() { has_rule "$1" -C FORWARD -i "$2" -j ACCEPT || has_rule "$1" -C FORWARD -o "$2" -j ACCEPT; }
 let_pass_no_more() {
     "$1" -D FORWARD -i "$2" -j ACCEPT
@@ -191,7 +185,7 @@ begin() {
     if [ ! -e "$state" ]; then
         say "the lab $lab is not up; there is nothing to do" && exit 0
     fi
-    if [ "$(cat "$state/build")" != "$build" ]; then
+    if [ -e "$state/build" ] && [ "$(cat "$state/build")" != "$build" ]; then
         say "the lab $lab that is up was built by another up.sh; use the down.sh that was compiled with it" && exit 3
     fi
     claim

@@ -77,9 +77,8 @@ done
 # Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
 # that of a script that was killed can be told.
 one_at_a_time() {
-    mkdir -p "$labs"
     tries=0
-    until ln -s $$ "$labs/-turn" 2>/dev/null; do
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
         holder=$(readlink "$labs/-turn") || continue
         [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
         [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
@@ -175,7 +174,7 @@ begin() {
     if [ ! -e "$state" ]; then
         say "the lab $lab is not up; there is nothing to do" && exit 0
     fi
-    if [ "$(cat "$state/build")" != "$build" ]; then
+    if [ -e "$state/build" ] && [ "$(cat "$state/build")" != "$build" ]; then
         say "the lab $lab that is up was built by another up.sh; use the down.sh that was compiled with it" && exit 3
     fi
     claim
