@@ -390,6 +390,9 @@ def test_what_a_killed_script_leaves_first_of_all_stops_nobody(host: Host) -> No
     host.run("sh", DOWN)
     after = host.state()
     host.run("sh", "-c", "mkdir -p /run/nscompile; ln -s 4194305 /run/nscompile/-turn")
+    host.run("sh", DOWN)
+    assert host.state() == before
+    host.run("sh", "-c", "mkdir -p /run/nscompile; ln -s 4194305 /run/nscompile/-turn")
     host.run("sh", UP)
     host.run("sh", DOWN)
     assert after == before

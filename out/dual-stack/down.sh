@@ -172,9 +172,6 @@ begin() {
     if [ "$(id -u)" != 0 ]; then
         say "this needs root: sudo sh $me" && exit 3
     fi
-    if [ ! -e "$state" ]; then
-        say "the lab $lab is not up; there is nothing to do" && exit 0
-    fi
     trap 'finish $?' EXIT
     trap 'finish 129' HUP
     trap 'finish 130' INT
