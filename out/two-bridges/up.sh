@@ -81,11 +81,9 @@ one_at_a_time() {
         [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
         sleep 0.2
     done
-    my_turn=yes
 }
-my_turn=
 release() {
-    [ -z "$my_turn" ] || rm -f "$labs/-turn"
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
     rmdir "$labs" 2>/dev/null || :
 }
 
