@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from ipaddress import IPv4Network, IPv6Network
 
     from nscompile.source import Source, Span
@@ -181,18 +181,8 @@ class Plan:
 
     def tools(self) -> list[str]:
         """Every program that the lab's commands run, in a namespace or on the host."""
-        return _distinct(tool for step in self.steps for tool in _tools(step.do))
-
-    def host_tools(self) -> list[str]:
-        """The programs that the script itself calls, or a function of its prelude does."""
-        passages = (
-            self.firewall.value if self.firewall is Firewall.NFT else name[0] for name in self.names(Kind.PASSAGE)
-        )
-        return _distinct([*(step.do[0] for step in self.steps), *passages])
-
-
-def _distinct(tools: Iterable[str]) -> list[str]:
-    return [tool for tool in dict.fromkeys(tools) if tool not in FUNCTIONS]
+        called = dict.fromkeys(tool for step in self.steps for tool in _tools(step.do))
+        return [tool for tool in called if tool not in FUNCTIONS]
 
 
 def _tools(command: Command) -> tuple[str, ...]:
