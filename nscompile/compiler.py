@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from nscompile.checks import check
 from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.including import assemble
 from nscompile.loading import about_file, load
 from nscompile.lower import plan
-from nscompile.parser import parse
 from nscompile.plan import Firewall, Plan
 from nscompile.render import render
 from nscompile.resolve import resolve
@@ -45,7 +45,7 @@ def _planned(path: str, data: bytes, firewall: Firewall, diagnostics: Diagnostic
     source = load(path, data, diagnostics)
     if source is None:
         return None
-    program = parse(source, diagnostics)
+    program = assemble(source, diagnostics)
     if not program.statements and not diagnostics.has_errors:
         diagnostics.add(about_file(path, "NSL003", "the lab has no statement"))
     topology = resolve(program, diagnostics)

@@ -5,7 +5,8 @@ Nothing raises on a mistake in a lab, so that one run reports all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -37,18 +38,33 @@ class Diagnostic:
 
 
 class Diagnostics:
-    """Collects what the phases find; each mistake once, however many phases come upon it."""
+    """Collects what the phases find; each mistake once, however many phases or copies of a line come upon it."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, int, int], Diagnostic] = {}
+        self._found: dict[tuple[str, str, Span], Diagnostic] = {}
+        self._copies: defaultdict[tuple[str, str, Span], set[tuple[str, ...]]] = defaultdict(set)
 
     def add(self, diagnostic: Diagnostic) -> None:
         span = diagnostic.span
-        self._found.setdefault((diagnostic.code, diagnostic.message, span.start, span.end), diagnostic)
+        key = (diagnostic.code, "" if span.copy else diagnostic.message, span)
+        self._found.setdefault(key, diagnostic)
+        self._copies[key].add(span.copy)
 
     def in_source_order(self) -> list[Diagnostic]:
-        return sorted(self._found.values(), key=lambda found: (found.span.start, found.code))
+        return sorted((self._told(key, found) for key, found in self._found.items()), key=_place)
+
+    def _told(self, key: tuple[str, str, Span], found: Diagnostic) -> Diagnostic:
+        others = len(self._copies[key]) - 1
+        return (
+            replace(found, notes=(*found.notes, f"and likewise in {others} more {'copy' if others == 1 else 'copies'}"))
+            if others
+            else found
+        )
 
     @property
     def has_errors(self) -> bool:
         return any(found.severity is Severity.ERROR for found in self._found.values())
+
+
+def _place(found: Diagnostic) -> tuple[int, int, str]:
+    return found.span.source.order, found.span.start, found.code

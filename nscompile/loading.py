@@ -6,8 +6,11 @@ from nscompile.diagnostics import Diagnostic, Diagnostics
 from nscompile.source import Source, Span
 
 
-def load(path: str, data: bytes, diagnostics: Diagnostics) -> Source | None:
-    """The text of a file that its reader knows as `path`; a byte order mark and CR LF line ends are fine."""
+def load(path: str, data: bytes, diagnostics: Diagnostics, order: int = 0) -> Source | None:
+    """The text of a file that its reader knows as `path`, the one number `order` of its lab, counted from 0.
+
+    A byte order mark and CR LF line ends are fine.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -15,7 +18,7 @@ def load(path: str, data: bytes, diagnostics: Diagnostics) -> Source | None:
         message = f"the file is not UTF-8: byte 0x{data[error.start]:02x} on line {line}"
         diagnostics.add(about_file(path, "NSL002", message))
         return None
-    return Source(path, text.replace("\r\n", "\n"))
+    return Source(path, text.replace("\r\n", "\n"), order)
 
 
 def unreadable(path: str, error: OSError) -> Diagnostic:

@@ -206,7 +206,7 @@ class Topology:
     """A whole lab; `damaged` names the namespaces of which a part could not be resolved."""
 
     name: str
-    source: Source = field(compare=False)
+    sources: tuple[Source, ...] = field(compare=False)
     namespaces: tuple[Namespace, ...]
     bridges: tuple[Bridge, ...]
     attachments: tuple[Attachment, ...]

@@ -2,7 +2,7 @@
 
 One run reports every mistake: at an unexpected word the rest of the line is skipped, the parser is taken back to the
 last point where a line may end, and the statement that was hurt is dropped. Its words are kept in
-`Program.lost`, so that nobody complains about a name whose declaration could not be read.
+`Parsed.lost`, so that nobody complains about a name whose declaration could not be read.
 """
 
 from __future__ import annotations
@@ -21,24 +21,26 @@ from nscompile import syntax
 from nscompile.diagnostics import Diagnostic, Diagnostics
 from nscompile.resources import folder
 from nscompile.source import Source, Span
-from nscompile.syntax import Statement, Word
+from nscompile.syntax import Syntax, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lark.tree import Meta
 
-STATEMENTS = ("lab", "bridge", "node", "router", "link", "uplink")
+STATEMENTS = ("lab", "bridge", "node", "router", "link", "uplink", "defaults", "let", "for", "include")
 
 # What a person would call a terminal of the grammar; keywords are called by their own word.
 _CALLED = {
     "NAME": "a name",
     "VALUE": "a value",
     "SETTING": "`KEY=VALUE`",
-    "STRING": "a string",
+    "STRING": "a string in double quotes",
+    "VARIABLE": "the name of a variable, of letters, digits and `_`",
     "RULE_KEY": "`from`, `to`, `iif`, `oif`, `table` and the like",
     "RULE_FLAG": "`not`, `blackhole` and the like",
     "_DASHES": "`--`",
+    "_EQUALS": "`=`",
     "_COLON": "`:`",
     "_COMMA": "`,`",
     "_LBRACE": "`{`",
@@ -72,24 +74,22 @@ _WORD = re.compile(r'[^\s#{},:"\\]+|.')
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """The statements that could be read, and every word of those that could not."""
+class Parsed:
+    """The statements of a file that could be read, and every word of those that could not."""
 
-    source: Source
-    statements: tuple[Statement, ...]
+    statements: tuple[Syntax, ...]
     lost: frozenset[str] = field(default_factory=frozenset)
 
 
-def parse(source: Source, diagnostics: Diagnostics) -> Program:
+def parse(source: Source, diagnostics: Diagnostics) -> Parsed:
     recovery = _Recovery(source, diagnostics)
     try:
         tree = _grammar().parse(source.text + "\n", on_error=recovery)
     except UnexpectedInput:
-        return Program(source, (), recovery.lost([]))
-    statements: tuple[Statement, ...] = _ToSyntax(source).transform(tree)
+        return Parsed((), recovery.lost([]))
+    statements: tuple[Syntax, ...] = _ToSyntax(source).transform(tree)
     hurt = [recovery.touches(statement.span) for statement in statements]
-    return Program(
-        source,
+    return Parsed(
         tuple(statement for statement, is_hurt in zip(statements, hurt, strict=True) if not is_hurt),
         recovery.lost(statement.span for statement, is_hurt in zip(statements, hurt, strict=True) if is_hurt),
     )
@@ -119,7 +119,7 @@ class _ToSyntax(Transformer[Any, Any]):
         }
 
     def __default__(self, data: str, children: list[Any], meta: Meta) -> Any:
-        if data == "start" or data.endswith(("_clauses", "_words")):
+        if data == "start" or data.endswith(("_clauses", "_words", "_body")):
             return tuple(children)
         return self._classes[data](Span(self._source, meta.start_pos, meta.end_pos), *children)
 
@@ -211,7 +211,7 @@ def _unexpected(span: Span, expected: list[str], wanted: str) -> Diagnostic:
     """A word that cannot stand where it does."""
     word = span.text
     keywords = [_keyword(name) for name in expected if name not in _CALLED]
-    if keywords == sorted(STATEMENTS):
+    if {*STATEMENTS} - {"include"} <= {*keywords}:
         listed = ", ".join(f"`{statement}`" for statement in STATEMENTS)
         way_out = _near(word, STATEMENTS) or f"the statements are {listed}"
         return Diagnostic("NSL011", f"no statement begins with `{word}`", span, help=way_out)

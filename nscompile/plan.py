@@ -138,7 +138,7 @@ class Plan:
     """
 
     lab: str
-    source: Source = field(compare=False)
+    sources: tuple[Source, ...] = field(compare=False)
     drawing: tuple[str, ...]
     table: tuple[tuple[str, ...], ...]
     steps: tuple[Step, ...]

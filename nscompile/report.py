@@ -36,9 +36,15 @@ def _plain(diagnostic: Diagnostic) -> dict[str, object]:
         "message": diagnostic.message,
         **_place(diagnostic.span, diagnostic.label),
         "also": [_place(span, label) for span, label in diagnostic.also],
-        "notes": list(diagnostic.notes),
+        "notes": _notes(diagnostic),
         "help": diagnostic.help,
     }
+
+
+def _notes(diagnostic: Diagnostic) -> list[str]:
+    """The facts, after what tells the copy from its like where the line stands for several."""
+    copy = diagnostic.span.copy
+    return [*([f"where {', '.join(copy)}"] if copy else []), *diagnostic.notes]
 
 
 def _place(span: Span, label: str) -> dict[str, object]:
@@ -59,15 +65,18 @@ def _drawn(diagnostic: Diagnostic) -> str:
         return f"{span.source.path}: {head}\n"
     marks = sorted(
         [(span, "^", diagnostic.label), *((other, "-", label) for other, label in diagnostic.also)],
-        key=lambda mark: mark[0].start,
+        key=lambda mark: (mark[0].source is not span.source, mark[0].source.order, mark[0].start),
     )
-    margin = len(str(marks[-1][0].line)) + 1
+    margin = max(len(str(place.line)) for place, _, _ in marks) + 1
     lines = [f"{span.source.path}:{span.line}:{span.column}: {head}", f"{'':{margin}} |"]
-    drawn_line = 0
+    source, drawn_line = span.source, 0
     for place, sign, label in marks:
+        if place.source is not source:
+            source, drawn_line = place.source, 0
+            lines.append(f"{'':{margin}}::: {source.path}:{place.line}:{place.column}")
         lines += _excerpt(place, sign, label, margin, with_line=place.line != drawn_line)
         drawn_line = place.line
-    lines += [f"{'':{margin}} = note: {_shown(note)}" for note in diagnostic.notes]
+    lines += [f"{'':{margin}} = note: {_shown(note)}" for note in _notes(diagnostic)]
     if diagnostic.help is not None:
         lines.append(f"{'':{margin}} = help: {_shown(diagnostic.help)}")
     return "\n".join(lines) + "\n"

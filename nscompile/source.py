@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A program's text, every line ended by a line feed, and the path its reader knows it by."""
+    """A program's text, every line ended by a line feed, and the path its reader knows it by.
+
+    `order` is its place among the files of a lab.
+    """
 
     path: str
     text: str
+    order: int = 0
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -36,11 +40,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The characters from offset `start` up to, not including, `end`."""
+    """The characters from offset `start` up to, not including, `end`.
+
+    `copy` tells which of its copies is meant where the text stands for several: the values of the loops around it.
+    """
 
     source: Source
     start: int
     end: int
+    copy: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def line(self) -> int:
@@ -56,4 +64,4 @@ class Span:
         return self.source.text[self.start : self.end]
 
     def part(self, start: int, length: int) -> Span:
-        return Span(self.source, self.start + start, self.start + start + length)
+        return Span(self.source, self.start + start, self.start + start + length, self.copy)

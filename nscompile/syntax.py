@@ -6,6 +6,7 @@ node from the rule of the same name, so a field's place is its place in the gram
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,10 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A name or value; `text` is what it says after the ranges in it were expanded."""
+    """A name or value; `text` is what it says after the variables and ranges in it were expanded."""
 
     text: str
     span: Span
+
+    @property
+    def is_string(self) -> bool:
+        return self.text.startswith('"')
+
+    def unquoted(self) -> str:
+        """What a string says."""
+        return re.sub(r"\\(.)", lambda escape: escape[1] if escape[1] in '"\\' else escape[0], self.text[1:-1])
 
     def part(self, start: int, length: int) -> Span:
         """Where a piece of the text stands; the whole word where expansion has moved things."""
@@ -174,6 +183,31 @@ NodeClause: TypeAlias = Attachment | Gateway | Route | Rule | Loopback | Forward
 
 
 @dataclass(frozen=True, slots=True)
+class Include(Syntax):
+    path: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Let(Syntax):
+    name: Word
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class For(Syntax):
+    """`for VARIABLE in VALUE, … { … }`, around statements or the clauses of a node."""
+
+    variable: Word
+    values: tuple[Word, ...]
+    body: tuple[Syntax, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults(Syntax):
+    clauses: tuple[Mtu | Sysctl, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lab(Syntax):
     name: Word
 
@@ -208,4 +242,4 @@ class Uplink(Syntax):
     clauses: tuple[Ip | Nat | As | Mtu, ...]
 
 
-Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink
+Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink | Defaults

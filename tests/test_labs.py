@@ -13,8 +13,8 @@ import pytest
 
 from nscompile.checks import check
 from nscompile.diagnostics import Diagnostics
+from nscompile.including import assemble
 from nscompile.lower import plan
-from nscompile.parser import parse
 from nscompile.render import shell, undo
 from nscompile.resolve import resolve
 from nscompile.source import Source
@@ -26,7 +26,7 @@ CASES = sorted((Path(__file__).parent / "labs").glob("*.case"))
 def test_a_lab_becomes_exactly_these_commands(case: Path) -> None:
     lab, _, expected = case.read_text(encoding="utf-8").partition("---\n")
     diagnostics = Diagnostics()
-    topology = resolve(parse(Source(f"{case.stem}.nsl", lab), diagnostics), diagnostics)
+    topology = resolve(assemble(Source(f"{case.stem}.nsl", lab), diagnostics), diagnostics)
     check(topology, diagnostics)
     assert [each.message for each in diagnostics.in_source_order()] == []
     made = plan(topology)

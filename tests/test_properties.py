@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from nscompile.checks import check
 from nscompile.compiler import compile_lab
 from nscompile.diagnostics import Diagnostics
+from nscompile.including import assemble
 from nscompile.lower import plan
-from nscompile.parser import STATEMENTS, parse
+from nscompile.parser import STATEMENTS
 from nscompile.render import Safe, UnquotedError, comment, shell
 from nscompile.render import _only_safe as only_safe
 from nscompile.resolve import resolve
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def planned(lab: str) -> Plan:
     diagnostics = Diagnostics()
-    topology = resolve(parse(Source("lab.nsl", lab), diagnostics), diagnostics)
+    topology = resolve(assemble(Source("lab.nsl", lab), diagnostics), diagnostics)
     check(topology, diagnostics)
     assert not diagnostics.has_errors, [each.message for each in diagnostics.in_source_order()]
     return plan(topology)

@@ -14,6 +14,7 @@ from nscompile.report import as_text
 ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "grammar" / "README.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MISTAKES = re.findall(r"^```nsl-wrong\n(.*?)^```\n\n```report\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
 EXAMPLES = re.findall(r"^```nsl\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
 
 
@@ -24,12 +25,22 @@ def test_an_example_of_the_reference_compiles_without_a_word(example: str) -> No
     assert result.scripts
 
 
+@pytest.mark.parametrize(("lab", "report"), MISTAKES, ids=lambda text: text.partition("\n")[0])
+def test_a_mistake_in_the_reference_gets_the_report_that_is_shown(lab: str, report: str) -> None:
+    assert as_text(compile_lab("lab.nsl", lab.encode(), ("up",)).diagnostics) == report
+
+
+def test_every_example_of_a_mistake_is_followed_by_its_report() -> None:
+    assert len(MISTAKES) == REFERENCE.count("```nsl-wrong\n") == REFERENCE.count("```report\n")
+
+
 def test_every_statement_and_keyword_of_the_grammar_is_in_an_example() -> None:
     grammar = (ROOT / "grammar" / "nsl.lark").read_text(encoding="utf-8")
     keywords = set(re.findall(r'^_[A-Z_]+\.2: "([a-z-]+)" _EDGE$', grammar, re.MULTILINE))
     assert set(STATEMENTS) <= keywords
     written = {word for example in EXAMPLES for word in example.split()}
-    assert keywords - written == set()
+    # An example cannot include a file that is not there.
+    assert keywords - written == {"include"}
 
 
 def test_the_tour_in_the_readme_compiles() -> None:

@@ -24,7 +24,7 @@ def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
     steps = sorted([*_steps(topology), *firewall_steps(topology, firewall)], key=lambda step: step.phase.order)
     return Plan(
         lab=topology.name,
-        source=topology.source,
+        sources=topology.sources,
         drawing=drawing(topology),
         table=table(topology),
         steps=tuple(steps),

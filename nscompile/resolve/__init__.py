@@ -11,23 +11,25 @@ from typing import TYPE_CHECKING
 
 from nscompile.model import Topology
 from nscompile.resolve import bridges, nodes
+from nscompile.resolve.defaults import with_defaults
 from nscompile.resolve.expand import expand
 from nscompile.resolve.interfaces import settle
 from nscompile.resolve.scope import declare
 
 if TYPE_CHECKING:
     from nscompile.diagnostics import Diagnostics
-    from nscompile.parser import Program
+    from nscompile.including import Program
 
 
 def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
-    scope = declare(expand(program, diagnostics), program.lost, diagnostics)
-    lab = scope.lab.name.text if scope.lab else _stem(program.source.path)
+    expansion = expand(program.statements, diagnostics)
+    scope = declare(with_defaults(expansion.statements, diagnostics), program.lost | expansion.lost, diagnostics)
+    lab = scope.lab.name.text if scope.lab else _stem(program.sources[0].path)
     all_bridges = {name: bridges.bridge(statement, scope) for name, statement in scope.bridges.items()}
     interfaces = settle(lab, all_bridges, scope)
     return Topology(
         name=lab,
-        source=program.source,
+        sources=program.sources,
         namespaces=nodes.namespaces(interfaces, all_bridges, scope),
         bridges=tuple(all_bridges.values()),
         attachments=tuple(interfaces.attachments),
@@ -35,7 +37,7 @@ def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
         uplinks=tuple(interfaces.uplinks),
         masquerades=bridges.masquerades(interfaces, all_bridges, scope),
         forwards=nodes.forwards(interfaces, all_bridges, scope),
-        damaged=frozenset(scope.damaged | (program.lost & scope.nodes.keys())),
+        damaged=frozenset(scope.damaged | {name for name in scope.nodes if scope.is_lost(name)}),
     )
 
 

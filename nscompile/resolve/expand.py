@@ -1,178 +1,124 @@
-"""Bracket ranges: one statement with `[1..3]` in it becomes three.
+"""Expansion: loops turned, variables put in, ranges spread; what comes out are plain statements.
 
-All the ranges of a statement advance together, as in `node ns[1..3] ip 192.0.2.[1..3]/24 on br0`.
+An expansion can grow beyond all measure in three lines, so it is bounded, loops that yield nothing included.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.resolve import ranges
+from nscompile.resolve.variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from nscompile.parser import Program
-    from nscompile.syntax import Statement, Word
-
-# A lab beyond this is a slip of the keyboard, and would be more namespaces than Linux bears.
-MOST_STATEMENTS = 100_000
-_MOST_DIGITS = 18
-
-_BRACKET = re.compile(r"\[([^\]]*)(\]?)")
-_NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
-_LITERAL = re.compile(r"[A-Za-z0-9_.:-]+")
-_MEANT_AS_RANGE = re.compile(r"(\d+)(?:-|\.{3,}|:)(\d+)")
+    from nscompile.source import Span
+    from nscompile.syntax import For, Statement, Syntax
 
 
-def expand(program: Program, diagnostics: Diagnostics) -> list[Statement]:
-    statements: list[Statement] = []
-    for statement in program.statements:
-        copies = _copies(statement, diagnostics) if "[" in statement.span.text else [statement]
-        if len(statements) + len(copies) > MOST_STATEMENTS:
-            message = f"the ranges of this lab make more than {MOST_STATEMENTS} statements"
-            diagnostics.add(Diagnostic("NSL018", message, statement.span, help="make a range smaller"))
-            break
-        statements += copies
-    return statements
+class _TooMuchError(Exception):
+    """The lab expands beyond the bound, which has been reported."""
 
 
-def _copies(statement: Statement, diagnostics: Diagnostics) -> list[Statement]:
-    words = {word.span: word for word in _words(statement) if "[" in word.text}
-    if not words:
-        return [statement]
-    values: dict[object, list[str]] = {}
-    for span, word in words.items():
-        expanded = _values(word, diagnostics)
-        if expanded is None:
-            return []
-        values[span] = expanded
-    first, *others = words.values()
-    count = len(values[first.span])
-    for other in others:
-        if len(values[other.span]) != count:
-            diagnostics.add(
-                Diagnostic(
-                    "NSL017",
-                    "the ranges of one statement differ in length",
-                    other.span,
-                    label=f"{len(values[other.span])} values",
-                    also=((first.span, f"{count} values"),),
-                )
-            )
-            return []
-    if count > 1 and not isinstance(statement, syntax.Link):
-        name = statement.bridge if isinstance(statement, syntax.Uplink) else statement.name
-        if name.span not in words:
-            diagnostics.add(
-                Diagnostic(
-                    "NSL017",
-                    f"the range makes {count} statements, all of them about `{name.text}`",
-                    first.span,
-                    label=f"{count} values",
-                    also=((name.span, "no range here"),),
-                    help="put a range into the name as well, or write the values one by one",
-                )
-            )
-            return []
-    return [_at(statement, values, index) for index in range(count)]
+@dataclass(slots=True)
+class Expansion:
+    """The plain statements of a lab; `lost` are the words of those that could not be expanded."""
+
+    diagnostics: Diagnostics
+    statements: list[Statement] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    _left: int = ranges.MOST_STATEMENTS
+
+    def block(self, statements: Iterable[Syntax], variables: Variables) -> None:
+        for statement in statements:
+            if isinstance(statement, syntax.Let):
+                variables.declare(statement)
+        variables.settle()
+        for statement in statements:
+            if isinstance(statement, syntax.For):
+                for turn in self._turns(statement, variables):
+                    self.block(statement.body, turn)
+            elif not isinstance(statement, syntax.Let):
+                self._statement(statement, variables)
+
+    def _statement(self, statement: Any, variables: Variables) -> None:
+        plain = self._filled(statement, variables) if variables.copy or _has_more(statement.span) else statement
+        copies = ranges.copies(plain, self.diagnostics) if plain and "[" in statement.span.text else [plain]
+        if not plain or not copies:
+            self.lost |= {word.text for word in ranges.words(statement)}
+            return
+        self._spend(len(copies), statement.span)
+        self.statements += copies
+
+    def _turns(self, loop: For, variables: Variables) -> Iterator[Variables]:
+        for value in self._values(loop, variables):
+            self._spend(1, loop.variable.span)
+            yield variables.turn(loop.variable, value)
+
+    def _values(self, loop: For, variables: Variables) -> list[str]:
+        """What a loop runs over; a range that a variable has made run backwards is empty."""
+        found: list[str] = []
+        for word in loop.values:
+            text = variables.expanded(word)
+            if text is None:
+                return []
+            items = text[1:-1].split(",") if text.startswith("[") and text.endswith("]") else [text]
+            for item in items:
+                values = ranges.item_values(item, may_be_empty="$" in word.text)
+                if isinstance(values, ranges.Refusal):
+                    self.diagnostics.add(Diagnostic(values.code, values.message, word.span, help=values.way_out))
+                    return []
+                found += values
+        return found
+
+    def _filled(self, node: Any, variables: Variables) -> Any:
+        """A copy of `node` with the variables put in and its loops turned; None where one has no value."""
+        if isinstance(node, syntax.Word):
+            text = variables.expanded(node)
+            return None if text is None else syntax.Word(text, _copied(node.span, variables))
+        if isinstance(node, tuple):
+            items = [item for each in node for item in self._items(each, variables)]
+            return None if None in items else tuple(items)
+        if isinstance(node, syntax.Syntax):
+            present = [(getattr(node, name), name) for name in ranges.children(node)]
+            parts = [part if part is None else self._filled(part, variables) for part, _ in present]
+            if any(part is None and was is not None for part, (was, _) in zip(parts, present, strict=True)):
+                return None
+            return type(node)(_copied(node.span, variables), *parts)
+        return node
+
+    def _items(self, node: Any, variables: Variables) -> Iterator[Any]:
+        if isinstance(node, syntax.For):
+            for turn in self._turns(node, variables):
+                for clause in node.body:
+                    yield from self._items(clause, turn)
+        else:
+            yield self._filled(node, variables)
+
+    def _spend(self, count: int, span: Span) -> None:
+        self._left -= count
+        if self._left < 0:
+            message = f"the lab expands to more than {ranges.MOST_STATEMENTS} statements"
+            self.diagnostics.add(Diagnostic("NSL018", message, span, help="make a range or a loop smaller"))
+            raise _TooMuchError
 
 
-def _words(node: Any) -> Iterator[Word]:
-    """Every word below a node, in source order."""
-    if isinstance(node, syntax.Word):
-        yield node
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from _words(item)
-    elif isinstance(node, syntax.Syntax):
-        for name in _children(node):
-            yield from _words(getattr(node, name))
+def expand(statements: Iterable[Syntax], diagnostics: Diagnostics) -> Expansion:
+    expansion = Expansion(diagnostics)
+    with suppress(_TooMuchError):
+        expansion.block(statements, Variables(diagnostics))
+    return expansion
 
 
-def _at(node: Any, values: dict[object, list[str]], index: int) -> Any:
-    """A copy of `node` in which every word with a range has its value number `index`."""
-    if isinstance(node, syntax.Word):
-        return syntax.Word(values[node.span][index], node.span) if node.span in values else node
-    if isinstance(node, tuple):
-        return tuple(_at(item, values, index) for item in node)
-    if isinstance(node, syntax.Syntax):
-        return type(node)(node.span, *(_at(getattr(node, name), values, index) for name in _children(node)))
-    return node
+def _has_more(span: Span) -> bool:
+    """Whether a statement may hold a variable or a loop; most do not, and need no copy."""
+    return "$" in span.text or "for" in span.text
 
 
-def _children(node: syntax.Syntax) -> tuple[str, ...]:
-    """The names of a node's fields, but for its span."""
-    names: tuple[str, ...] = node.__match_args__
-    return names[1:]
-
-
-def _values(word: Word, diagnostics: Diagnostics) -> list[str] | None:
-    """What a word with ranges stands for; several ranges in one word advance together as well."""
-    pieces: list[list[str]] = []
-    for bracket in _BRACKET.finditer(word.text):
-        items = _items(word, bracket, diagnostics)
-        if items is None:
-            return None
-        pieces.append(items)
-    count = len(pieces[0])
-    if any(len(piece) != count for piece in pieces):
-        lengths = " and ".join(str(len(piece)) for piece in pieces)
-        diagnostics.add(
-            Diagnostic("NSL017", "the ranges of one word differ in length", word.span, label=f"{lengths} values")
-        )
-        return None
-    fixed = _BRACKET.split(word.text)[::3]
-    return [
-        fixed[0] + "".join(piece[index] + rest for piece, rest in zip(pieces, fixed[1:], strict=True))
-        for index in range(count)
-    ]
-
-
-def _items(word: Word, bracket: re.Match[str], diagnostics: Diagnostics) -> list[str] | None:
-    span = word.part(bracket.start(), len(bracket[0]))
-    if not bracket[2]:
-        way_out = "write a range such as `[1..3]`, without spaces"
-        diagnostics.add(Diagnostic("NSL016", "the bracket is not closed", span, help=way_out))
-        return None
-    items: list[str] = []
-    for item in bracket[1].split(","):
-        values = _item(item)
-        if isinstance(values, _Refusal):
-            diagnostics.add(Diagnostic(values.code, values.message, span, help=values.way_out))
-            return None
-        items += values
-    return items
-
-
-class _Refusal(NamedTuple):
-    code: str
-    message: str
-    way_out: str
-
-
-def _item(item: str) -> list[str] | _Refusal:
-    """What one item of a bracket stands for: the numbers of a range, or itself."""
-    numbers = _NUMBERS.fullmatch(item)
-    meant = _MEANT_AS_RANGE.fullmatch(item)
-    if numbers:
-        return _range(numbers[1], numbers[2])
-    if meant:
-        return _Refusal("NSL016", f"`{item}` is no range", f"write `{meant[1]}..{meant[2]}`")
-    if _LITERAL.fullmatch(item):
-        return [item]
-    message = f"`{item}` is neither a range nor a name" if item else "the bracket has an empty place"
-    return _Refusal("NSL016", message, "write a range such as `[1..3]` or a list such as `[a,b,c]`")
-
-
-def _range(first: str, last: str) -> list[str] | _Refusal:
-    """The numbers from `first` to `last`, padded with zeros where `first` is."""
-    if max(len(first), len(last)) > _MOST_DIGITS or int(last) - int(first) >= MOST_STATEMENTS:
-        message = f"the range `{first}..{last}` has more than {MOST_STATEMENTS} values"
-        return _Refusal("NSL018", message, "make the range smaller")
-    if int(last) < int(first):
-        return _Refusal("NSL016", f"the range `{first}..{last}` runs backwards", f"write `{last}..{first}`")
-    width = len(first) if first.startswith("0") else 0
-    return [f"{number:0{width}}" for number in range(int(first), int(last) + 1)]
+def _copied(span: Span, variables: Variables) -> Span:
+    return replace(span, copy=variables.copy) if variables.copy else span

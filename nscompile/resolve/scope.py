@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
@@ -46,8 +47,16 @@ class Scope:
             self._unknown("node", word, self.nodes, self.bridges)
         return found
 
+    def is_lost(self, name: str) -> bool:
+        """Whether a statement that could not be read may have declared a name."""
+        return name in self.lost or any(name.startswith(beginning) for beginning in self._lost_beginnings())
+
+    def _lost_beginnings(self) -> list[str]:
+        """What stands before the range or variable in each lost word that has one."""
+        return [re.split(r"[\[$]", word)[0] for word in self.lost if "[" in word or "$" in word]
+
     def _unknown(self, what: str, word: Word, known: Iterable[str], others: Iterable[str]) -> None:
-        if word.text in self.lost:
+        if self.is_lost(word.text):
             return
         near = get_close_matches(word.text, known, 1)
         if near:
