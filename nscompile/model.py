@@ -86,12 +86,16 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """The bridge's end of a veth pair; `vlan` makes it an access port of that VLAN."""
+    """What is plugged into a bridge: its end of a veth pair, or a device.
+
+    `vlan` is the VLAN of its untagged frames, `trunk` are those, or ranges such as `10-20`, that it carries tagged.
+    """
 
     name: str
     namespace: str | None
     bridge: str
     vlan: Given[int] | None
+    trunk: tuple[Given[str], ...]
     mtu: Given[int] | None
     span: Span = field(compare=False)
 
@@ -135,6 +139,75 @@ class Bridge:
     @property
     def segment(self) -> Segment:
         return Segment(self.name, f"`{self.name}`", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An interface that is no end of a veth pair; `port` is itself where it is plugged into a bridge."""
+
+    interface: Interface
+    port: Port | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dummy(Device):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class VlanInterface(Device):
+    """A subinterface for the frames of VLAN `id` (802.1Q) on the interface `parent` of its namespace."""
+
+    parent: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Macvlan(Device):
+    """A macvlan or ipvlan (`kind`) on `parent`, an interface of its namespace or, with `on_host`, of the host."""
+
+    kind: str
+    parent: str
+    on_host: bool
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bond(Device):
+    members: tuple[str, ...]
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vrf(Device):
+    """A routing domain: what its members receive is looked up in `table`; `families` are those of their addresses."""
+
+    members: tuple[str, ...]
+    table: int
+    families: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vxlan(Device):
+    """A VXLAN of one identifier: to each of `remotes`, or to the multicast `group` through `underlay`."""
+
+    id: int
+    local: IPAddress | None
+    remotes: tuple[IPAddress, ...]
+    group: IPAddress | None
+    underlay: str | None
+    udp_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel(Device):
+    """An IP tunnel of a kind that `ip link` knows; `key` is GRE's."""
+
+    kind: str
+    local: IPAddress
+    remote: IPAddress
+    key: int | None
+    ttl: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +285,7 @@ class Topology:
     attachments: tuple[Attachment, ...]
     links: tuple[Link, ...]
     uplinks: tuple[Uplink, ...]
+    devices: tuple[Device, ...]
     masquerades: tuple[Masquerade, ...]
     forwards: tuple[Forwarding, ...]
     damaged: frozenset[str] = field(compare=False)
@@ -224,12 +298,22 @@ class Topology:
             yield link.right
         for uplink in self.uplinks:
             yield uplink.interface
+        for device in self.devices:
+            yield device.interface
 
     def ports(self) -> Iterator[Port]:
         for attachment in self.attachments:
             yield attachment.port
         for uplink in self.uplinks:
             yield uplink.port
+        for device in self.devices:
+            if device.port is not None:
+                yield device.port
+
+    def vrf_tables(self) -> dict[tuple[str | None, str], int]:
+        """The table of each interface, by namespace and name, that is in a VRF."""
+        vrfs = [device for device in self.devices if isinstance(device, Vrf)]
+        return {(vrf.interface.namespace, member): vrf.table for vrf in vrfs for member in vrf.members}
 
     def addressed(self) -> Iterator[tuple[str | None, str, Segment, tuple[Address, ...]]]:
         """Namespace, name, segment and addresses of every interface on a segment, bridges among them."""

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
     from lark.tree import Meta
 
-STATEMENTS = ("lab", "bridge", "node", "router", "link", "uplink", "defaults", "let", "for", "include")
+STATEMENTS = (
+    *("lab", "bridge", "node", "router", "link", "uplink"),
+    *("dummy", "vlan", "macvlan", "ipvlan", "bond", "vrf", "vxlan", "gre", "ipip", "sit"),
+    *("defaults", "let", "for", "include"),
+)
 
 # What a person would call a terminal of the grammar; keywords are called by their own word.
 _CALLED = {
@@ -65,6 +69,18 @@ _AFTER = {
     "_ROUTE": "a prefix such as `198.51.100.0/24`, or `default`",
     "_LOOPBACK": "an address such as `192.0.2.1/32`",
     "_SYSCTL": "`KEY=VALUE`",
+    "_TRUNK": "VLANs such as `10` or `20-29`",
+    "_ID": "the number of a VLAN or VXLAN",
+    "_OF": "the names of its members",
+    "_HOST": "an interface of the host",
+    "_LOCAL": "an address of the node itself",
+    "_REMOTE": "the address of the other end",
+    "_GROUP": "a multicast address such as `239.1.1.1`",
+    "_PORT": "a port number",
+    "_TTL": "a number from 1 to 255",
+    "_KEY": "a number",
+    "_MODE": "a mode, as `ip link` calls it",
+    "_VLAN": "the number of a VLAN, or the name of a subinterface such as `eth0.10`",
 }
 
 _CLOSE = "close the block with a `}` on a line of its own"
@@ -240,7 +256,7 @@ def _keyword(terminal: str) -> str:
 
 
 def _near(word: str, words: Iterable[str]) -> str | None:
-    near = get_close_matches(word, words, 1)
+    near = get_close_matches(word, words, 1, 0.7)
     return f"did you mean `{near[0]}`?" if near else None
 
 

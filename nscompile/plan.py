@@ -27,6 +27,7 @@ class Section(Enum):
     NAMESPACES = "Namespaces"
     PAIRS = "Veth pairs"
     MOVES = "Into their namespaces"
+    DEVICES = "Devices"
     UP = "Up"
     ADDRESSES = "Addresses"
     BRIDGES = "Bridges"
@@ -45,22 +46,25 @@ class Phase(Enum):
     PAIRS = (3, Section.PAIRS)
     MOVE_INTERFACES = (4, Section.MOVES)
     MOVE_PORTS = (5, Section.MOVES)
-    INTERFACE_SETTINGS = (6, Section.UP)
-    UP_LOOPBACKS = (7, Section.UP)
-    UP_INTERFACES = (8, Section.UP)
-    UP_PORTS = (9, Section.UP)
-    ADDRESSES = (10, Section.ADDRESSES)
-    BRIDGES = (11, Section.BRIDGES)
-    PORTS = (12, Section.PORTS)
-    VLANS = (13, Section.PORTS)
-    UPLINKS = (14, Section.UPLINKS)
-    DEFAULT_ROUTES = (15, Section.ROUTES)
-    ROUTES = (16, Section.ROUTES)
-    RULES = (17, Section.ROUTES)
-    FORWARDING = (18, Section.FORWARDING)
-    LATE_SETTINGS = (19, Section.FORWARDING)
-    PASSAGES = (20, Section.FORWARDING)
-    NAT = (21, Section.NAT)
+    DEVICES = (6, Section.DEVICES)
+    MEMBERS = (7, Section.DEVICES)
+    INTERFACE_SETTINGS = (8, Section.UP)
+    UP_LOOPBACKS = (9, Section.UP)
+    UP_INTERFACES = (10, Section.UP)
+    UP_PORTS = (11, Section.UP)
+    UP_DEVICES = (12, Section.UP)
+    ADDRESSES = (13, Section.ADDRESSES)
+    BRIDGES = (14, Section.BRIDGES)
+    PORTS = (15, Section.PORTS)
+    VLANS = (16, Section.PORTS)
+    UPLINKS = (17, Section.UPLINKS)
+    DEFAULT_ROUTES = (18, Section.ROUTES)
+    ROUTES = (19, Section.ROUTES)
+    RULES = (20, Section.ROUTES)
+    FORWARDING = (21, Section.FORWARDING)
+    LATE_SETTINGS = (22, Section.FORWARDING)
+    PASSAGES = (23, Section.FORWARDING)
+    NAT = (24, Section.NAT)
 
     @property
     def order(self) -> int:

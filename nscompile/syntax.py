@@ -92,12 +92,17 @@ class Vlan(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
+class Trunk(Syntax):
+    vlans: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment(Syntax):
     """`[ip …] on BR …`; without `ip` the addresses are automatic."""
 
     ip: Ip | None
     bridge: Word
-    clauses: tuple[As | Mac | Mtu | Vlan, ...]
+    clauses: tuple[As | Mac | Mtu | Vlan | Trunk, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,4 +247,113 @@ class Uplink(Syntax):
     clauses: tuple[Ip | Nat | As | Mtu, ...]
 
 
-Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink | Defaults
+@dataclass(frozen=True, slots=True)
+class On(Syntax):
+    bridge: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Of(Syntax):
+    members: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Id(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Host(Syntax):
+    interface: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Mode(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Local(Syntax):
+    address: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Remote(Syntax):
+    addresses: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Syntax):
+    address: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Port(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Ttl(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Device(Syntax):
+    """`KIND NAME [in NS] …`: an interface that is no end of a veth pair."""
+
+    name: Word
+    clauses: tuple[Syntax, ...]
+
+
+class Dummy(Device):
+    __slots__ = ()
+
+
+class VlanInterface(Device):
+    __slots__ = ()
+
+
+class Macvlan(Device):
+    __slots__ = ()
+
+
+class Ipvlan(Device):
+    __slots__ = ()
+
+
+class Bond(Device):
+    __slots__ = ()
+
+
+class Vrf(Device):
+    __slots__ = ()
+
+
+class Vxlan(Device):
+    __slots__ = ()
+
+
+class Tunnel(Device):
+    """An IP tunnel of one of the kinds below."""
+
+    __slots__ = ()
+
+
+class Gre(Tunnel):
+    __slots__ = ()
+
+
+class Ipip(Tunnel):
+    __slots__ = ()
+
+
+class Sit(Tunnel):
+    __slots__ = ()
+
+
+Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink | Device | Defaults

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from nscompile.checks import addresses, devices, routes
+from nscompile.checks import addresses, devices, layers, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +31,11 @@ CHECKS: tuple[Check, ...] = (
     devices.one_mtu_on_a_segment,
     devices.vlan_on_vlan_aware_bridge,
     devices.node_has_interface,
+    layers.port_has_no_address,
+    layers.one_master,
+    layers.vrf_has_its_own_table,
+    layers.trunk_carries_vlan,
+    layers.tunnel_begins_at_home,
     routes.next_hop_is_connected,
     routes.device_is_in_the_namespace,
     routes.no_route_twice,

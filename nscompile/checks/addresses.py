@@ -148,13 +148,14 @@ def _dissenters(members: list[_Member]) -> Iterator[Diagnostic]:
 
 def no_overlap_in_a_namespace(topology: Topology) -> Iterator[Diagnostic]:
     """Where two interfaces claim the same destinations the kernel uses one of them, silently."""
-    owned: defaultdict[str | None, list[tuple[IPNetwork, Segment, Address]]] = defaultdict(list)
-    for namespace, _, segment, addresses in topology.addressed():
+    owned: defaultdict[tuple[str | None, int], list[tuple[IPNetwork, Segment, Address]]] = defaultdict(list)
+    tables = topology.vrf_tables()
+    for namespace, name, segment, addresses in topology.addressed():
         for address in addresses:
-            # A link-local prefix is each interface's own.
+            # A link-local prefix is each interface's own, and each VRF has a table of its own.
             if not address.ip.is_link_local:
-                owned[namespace].append((address.network, segment, address))
-    for namespace, placed in owned.items():
+                owned[namespace, tables.get((namespace, name), 0)].append((address.network, segment, address))
+    for (namespace, _), placed in owned.items():
         yield from _overlaps(namespace, placed)
 
 

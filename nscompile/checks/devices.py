@@ -39,7 +39,8 @@ def interface_once_in_a_namespace(topology: Topology) -> Iterator[Diagnostic]:
     first: dict[tuple[str | None, str], Span] = {}
     placed = [(bridge.namespace, bridge.name, bridge.span) for bridge in topology.bridges]
     placed += [(each.namespace, each.name, each.span) for each in topology.interfaces()]
-    placed += [(port.namespace, port.name, port.span) for port in topology.ports()]
+    ports = [*(each.port for each in topology.attachments), *(each.port for each in topology.uplinks)]
+    placed += [(port.namespace, port.name, port.span) for port in ports]
     for namespace, name, span in placed:
         other = first.setdefault((namespace, name), span)
         if other is not span:
@@ -120,11 +121,12 @@ def vlan_on_vlan_aware_bridge(topology: Topology) -> Iterator[Diagnostic]:
     for attachment in topology.attachments:
         bridge = bridges[attachment.port.bridge]
         vlan = attachment.port.vlan
-        if vlan is not None and not bridge.vlan_aware:
+        given = [each.span for each in (vlan, *attachment.port.trunk) if each is not None]
+        if given and not bridge.vlan_aware:
             yield Diagnostic(
                 "NSL404",
                 f"`{bridge.name}` knows no VLANs",
-                vlan.span,
+                given[0],
                 also=((bridge.span, "declared here"),),
                 help=f"declare it `bridge {bridge.name} … vlan-aware`",
             )

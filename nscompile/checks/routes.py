@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nscompile.diagnostics import Diagnostic, Severity
 
-MAIN = "254"
-_TABLES = {"main": MAIN, "default": "253", "local": "255"}  # include/uapi/linux/rtnetlink.h
+MAIN = 254
+_TABLES = {"main": MAIN, "default": 253, "local": 255}  # include/uapi/linux/rtnetlink.h
 _DEFAULT_METRIC = {4: 0, 6: 1024}  # IP6_RT_PRIO_USER, include/uapi/linux/ipv6_route.h
 
 # A node may also be told to forward by its settings.
@@ -23,31 +23,47 @@ if TYPE_CHECKING:
 
     from nscompile.model import Address, IPAddress, Namespace, Route, Segment, Topology
 
-    Placed = tuple[str, Segment, Address]
+    # The name, segment and address of an interface, and the table that its VRF has; that of a VRF of none is 254.
+    Placed = tuple[str, Segment, Address, int]
 
 
 def _placed(topology: Topology) -> dict[str | None, list[Placed]]:
-    """For each namespace the name, segment and address of what it has on segments."""
+    """For each namespace what it has on segments."""
     placed: defaultdict[str | None, list[Placed]] = defaultdict(list)
+    tables = topology.vrf_tables()
     for namespace, name, segment, addresses in topology.addressed():
-        placed[namespace] += [(name, segment, address) for address in addresses]
+        table = tables.get((namespace, name), MAIN)
+        placed[namespace] += [(name, segment, address, table) for address in addresses]
     return placed
+
+
+def _in_reach(route: Route, placed: list[Placed]) -> list[Placed]:
+    """What the table of a route is connected to: that of a VRF to its members, any other to what is in none."""
+    table = _table(route)
+    domain = table if any(each[3] == table for each in placed) else MAIN
+    return [each for each in placed if each[3] == domain]
+
+
+def _table(route: Route) -> int:
+    name = route.table or "main"
+    return _TABLES[name] if name in _TABLES else int(name)
 
 
 def next_hop_is_connected(topology: Topology) -> Iterator[Diagnostic]:
     placed = _placed(topology)
     for namespace in topology.namespaces:
-        own = {address.ip for _, _, address in placed.get(namespace.name, ())}
+        own = {address.ip for _, _, address, _ in placed.get(namespace.name, ())}
         own |= {address.ip for address in namespace.loopback}
         for route in namespace.routes:
             via = route.via
             if via is None:
                 continue
+            here = _in_reach(route, placed.get(namespace.name, []))
             if via in own:
                 message = f"`{via}` is an address of `{namespace.name}` itself"
                 way_out = "a next hop is the neighbour that the packet is handed to"
                 yield Diagnostic("NSL302", message, route.via_span, help=way_out)
-            elif edge := _edge(via, placed.get(namespace.name, [])):
+            elif edge := _edge(via, here):
                 way_out = "a next hop is one host on the segment"
                 yield Diagnostic("NSL203", f"`{via}` is {edge}", route.via_span, help=way_out)
             elif via.is_link_local and route.device is None:
@@ -55,13 +71,13 @@ def next_hop_is_connected(topology: Topology) -> Iterator[Diagnostic]:
                 yield Diagnostic("NSL301", message, route.via_span, help=f"name it: `via {via} dev IF`")
             elif via.is_link_local or namespace.name in topology.damaged:
                 continue
-            elif not _connected(via, route.device, placed.get(namespace.name, [])):
-                yield _unreachable(via, route, namespace, placed.get(namespace.name, []))
+            elif not _connected(via, route.device, here):
+                yield _unreachable(via, route, namespace, here)
 
 
 def _edge(via: IPAddress, placed: list[Placed]) -> str | None:
     """What an address at the edge of a connected prefix is, if it is there; the kernel takes neither for a gateway."""
-    for _, _, address in placed:
+    for _, _, address, _ in placed:
         network = address.network
         if via.version == 4 and network.prefixlen < network.max_prefixlen - 1:
             if via == network.network_address:
@@ -72,11 +88,11 @@ def _edge(via: IPAddress, placed: list[Placed]) -> str | None:
 
 
 def _connected(via: IPAddress, device: str | None, placed: list[Placed]) -> bool:
-    return any(via in address.network for name, _, address in placed if device in {None, name})
+    return any(via in address.network for name, _, address, _ in placed if device in {None, name})
 
 
 def _unreachable(via: IPAddress, route: Route, namespace: Namespace, placed: list[Placed]) -> Diagnostic:
-    here = [str(address.network) for name, _, address in placed if route.device in {None, name}]
+    here = [str(address.network) for name, _, address, _ in placed if route.device in {None, name}]
     networks = list(dict.fromkeys(network for network in here if (":" in network) == (via.version == 6)))
     where = f"`{namespace.name}`" if route.device is None else f"`{route.device}` of `{namespace.name}`"
     if networks:
@@ -111,10 +127,11 @@ def no_route_twice(topology: Topology) -> Iterator[Diagnostic]:
     """What the kernel refuses with "File exists": the same destination at the same metric in the same table."""
     placed = _placed(topology)
     for namespace in topology.namespaces:
-        connected = {address.network: address for _, _, address in placed.get(namespace.name, ())}
         seen: dict[object, Route] = {}
         for route in namespace.routes:
-            table = _TABLES.get(route.table or "main", route.table)
+            table = _table(route)
+            here = _in_reach(route, placed.get(namespace.name, []))
+            connected = {address.network: address for _, _, address, domain in here if domain == table}
             metric = route.metric or _DEFAULT_METRIC[route.family]
             first = seen.setdefault((route.destination, route.family, metric, table), route)
             own = connected.get(route.destination) if route.destination else None
@@ -126,7 +143,7 @@ def no_route_twice(topology: Topology) -> Iterator[Diagnostic]:
                     also=((first.span, "the first is here"),),
                     help="give one of them a `metric`, or a `table` of its own",
                 )
-            elif own is not None and route.metric is None and table == MAIN:
+            elif own is not None and route.metric is None:
                 yield Diagnostic(
                     "NSL304",
                     f"`{namespace.name}` is connected to `{route.destination}` itself",
@@ -151,7 +168,7 @@ def next_hop_forwards(topology: Topology) -> Iterator[Diagnostic]:
     }
     by_name = {namespace.name: namespace for namespace in topology.namespaces}
     for namespace in topology.namespaces:
-        segments = list(dict.fromkeys(segment.key for _, segment, _ in placed.get(namespace.name, ())))
+        segments = list(dict.fromkeys(segment.key for _, segment, _, _ in placed.get(namespace.name, ())))
         for route in namespace.routes:
             if route.via is None:
                 continue

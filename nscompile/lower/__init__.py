@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from nscompile.lower.dispatch import lower
 from nscompile.lower.firewall import firewall_steps
 from nscompile.lower.overview import drawing, table
+from nscompile.model import Bond, Macvlan, VlanInterface, Vxlan
 from nscompile.plan import Firewall, Plan, Step
 
 # Imported for the implementations that they register.
-from nscompile.lower import devices, namespaces, routing  # noqa: F401  # isort: skip
+from nscompile.lower import layers, namespaces, pairs, routing, tunnels  # noqa: F401  # isort: skip
 
 if TYPE_CHECKING:
-    from nscompile.model import IPNetwork, Topology
+    from nscompile.model import Device, IPNetwork, Topology
 
 
 def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
@@ -41,6 +42,7 @@ def _steps(topology: Topology) -> list[Step]:
         *topology.links,
         *topology.bridges,
         *topology.uplinks,
+        *topology.devices,
         *topology.forwards,
     )
     return [step for thing in things for step in lower(thing)]
@@ -52,7 +54,25 @@ def _host_prefixes(topology: Topology) -> tuple[IPNetwork, ...]:
 
 
 def _outside(topology: Topology) -> tuple[str, ...]:
-    """The interfaces that the host must have already: those that NAT names and the lab does not make."""
+    """The interfaces that the host must have already: those that NAT and devices name and the lab does not make."""
     named = [each.out for each in topology.masquerades if each.namespace is None and each.out is not None]
-    own = {bridge.name for bridge in topology.bridges} | {uplink.interface.name for uplink in topology.uplinks}
+    named += [name for device in topology.devices for name in _under(device)]
+    own = {bridge.name for bridge in topology.bridges if bridge.namespace is None}
+    own |= {interface.name for interface in topology.interfaces() if interface.namespace is None}
     return tuple(dict.fromkeys(name for name in named if name not in own))
+
+
+def _under(device: Device) -> tuple[str, ...]:
+    """The interfaces of the host that a device stands on."""
+    on_host = device.interface.namespace is None
+    match device:
+        case Macvlan(parent=parent, on_host=True):
+            return (parent,)
+        case VlanInterface(parent=parent) if on_host:
+            return (parent,)
+        case Bond(members=members) if on_host:
+            return members
+        case Vxlan(underlay=str(underlay)) if on_host:
+            return (underlay,)
+        case _:
+            return ()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nscompile.model import Topology
 from nscompile.resolve import bridges, nodes
 from nscompile.resolve.defaults import with_defaults
+from nscompile.resolve.devices import devices
 from nscompile.resolve.expand import expand
 from nscompile.resolve.interfaces import settle
 from nscompile.resolve.scope import declare
@@ -27,6 +28,7 @@ def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
     lab = scope.lab.name.text if scope.lab else _stem(program.sources[0].path)
     all_bridges = {name: bridges.bridge(statement, scope) for name, statement in scope.bridges.items()}
     interfaces = settle(lab, all_bridges, scope)
+    all_devices = devices(interfaces, all_bridges, scope)
     return Topology(
         name=lab,
         sources=program.sources,
@@ -35,9 +37,10 @@ def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
         attachments=tuple(interfaces.attachments),
         links=tuple(interfaces.links),
         uplinks=tuple(interfaces.uplinks),
+        devices=all_devices,
         masquerades=bridges.masquerades(interfaces, all_bridges, scope),
         forwards=nodes.forwards(interfaces, all_bridges, scope),
-        damaged=frozenset(scope.damaged | {name for name in scope.nodes if scope.is_lost(name)}),
+        damaged=frozenset(scope.damaged | {name for name in scope.nodes if scope.is_damaged(name)}),
     )
 
 

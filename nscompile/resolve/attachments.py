@@ -31,6 +31,7 @@ class Wire:
     mac: Given[str] | None
     mtu: Given[int] | None
     vlan: Given[int] | None
+    trunk: tuple[Given[str], ...]
     interface: str | Key
     port: Key
 
@@ -62,6 +63,7 @@ def _read(node: str, statement: syntax.Attachment, place: _Place, names: Names, 
     mac = only(syntax.Mac, statement.clauses, report)
     mtu = only(syntax.Mtu, statement.clauses, report)
     vlan = only(syntax.Vlan, statement.clauses, report)
+    trunk = only(syntax.Trunk, statement.clauses, report)
     given = only(syntax.As, statement.clauses, report)
     natural = f"{node}-veth{place.number}"
     name = values.interface_name(given.name, report) if given else None
@@ -76,6 +78,7 @@ def _read(node: str, statement: syntax.Attachment, place: _Place, names: Names, 
         mac=values.mac(mac.value, report) if mac else None,
         mtu=values.mtu(mtu.value, report) if mtu else None,
         vlan=values.vlan(vlan.value, report) if vlan else None,
+        trunk=values.vlans(trunk.vlans, report) if trunk else (),
         interface=name or names.wish(node, natural, "interface", natural),
         port=names.wish(node, name or natural, "port", None if given and place.bridge.namespace is None else port),
     )
@@ -122,7 +125,7 @@ def build(wire: Wire, granted: dict[Key, str]) -> Attachment:
         mtu=wire.mtu,
         span=given.name.span if given else span,
     )
-    port = Port(granted[wire.port], bridge.namespace, bridge.name, wire.vlan, wire.mtu, span)
+    port = Port(granted[wire.port], bridge.namespace, bridge.name, wire.vlan, wire.trunk, wire.mtu, span)
     return Attachment(interface, port)
 
 

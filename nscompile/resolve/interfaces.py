@@ -30,19 +30,22 @@ class Gateway(NamedTuple):
 class Interfaces:
     """All the interfaces, by kind and, for routing, by node.
 
-    `nats` are the uplinks that say `nat`, `gateways` what each bridge offers to be routed through.
+    `nats` are the uplinks that say `nat`, `gateways` what each bridge offers to be routed through, `in_vrf` the
+    interfaces, by node and name, that a node's main table does not know.
     """
 
     attachments: list[Attachment] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     uplinks: list[Uplink] = field(default_factory=list)
     nats: list[tuple[syntax.Nat, Uplink]] = field(default_factory=list)
+    in_vrf: set[tuple[str, str]] = field(default_factory=set)
     by_node: defaultdict[str, list[Interface]] = field(default_factory=lambda: defaultdict(list))
     gateways: defaultdict[str, list[Gateway]] = field(default_factory=lambda: defaultdict(list))
 
 
 def settle(lab: str, bridges: dict[str, Bridge], scope: Scope) -> Interfaces:
-    names = Names(lab, {bridge.name for bridge in bridges.values() if bridge.namespace is None})
+    on_host = {bridge.name for bridge in bridges.values() if bridge.namespace is None}
+    names = Names(lab, on_host | {name for namespace, name in scope.devices if namespace is None})
     risers = uplinks.read(bridges, names, scope)
     wires = attachments.read(bridges, names, scope)
     cables = links.read(names, scope)

@@ -81,7 +81,7 @@ def _offered(statement: syntax.Node, family: int, interfaces: Interfaces, scope:
     offers: dict[IPAddress, str] = {}
     for interface in interfaces.by_node[name]:
         bridge = interface.segment.bridge
-        if bridge is None or interface.segment.vlan is not None:
+        if bridge is None or interface.segment.vlan is not None or (name, interface.name) in interfaces.in_vrf:
             continue
         own = {address.network for address in interface.addresses if address.ip.version == family}
         taken = {address.ip for address in interface.addresses}

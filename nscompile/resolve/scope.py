@@ -22,7 +22,11 @@ _Clause = TypeVar("_Clause", bound=syntax.Syntax)
 
 @dataclass(slots=True)
 class Scope:
-    """The declared names. `lost` are words of statements that could not be read: no complaint about those."""
+    """The declared names, devices by namespace (None: the host) and name.
+
+    `lost` are words of statements that could not be read: no complaint about those, nor about names that begin as
+    one of `lost_beginnings`, which a range or variable went on.
+    """
 
     diagnostics: Diagnostics
     lost: frozenset[str]
@@ -31,6 +35,8 @@ class Scope:
     nodes: dict[str, syntax.Node] = field(default_factory=dict)
     links: list[syntax.Link] = field(default_factory=list)
     uplinks: list[syntax.Uplink] = field(default_factory=list)
+    devices: dict[tuple[str | None, str], syntax.Device] = field(default_factory=dict)
+    lost_beginnings: tuple[str, ...] = ()
     damaged: set[str] = field(default_factory=set)
 
     def bridge(self, word: Word, user: str | None = None) -> syntax.Bridge | None:
@@ -47,13 +53,13 @@ class Scope:
             self._unknown("node", word, self.nodes, self.bridges)
         return found
 
+    def is_damaged(self, node: str) -> bool:
+        """Whether a part of a node could not be resolved, so that nobody complains of what it lacks."""
+        return node in self.damaged or self.is_lost(node)
+
     def is_lost(self, name: str) -> bool:
         """Whether a statement that could not be read may have declared a name."""
-        return name in self.lost or any(name.startswith(beginning) for beginning in self._lost_beginnings())
-
-    def _lost_beginnings(self) -> list[str]:
-        """What stands before the range or variable in each lost word that has one."""
-        return [re.split(r"[\[$]", word)[0] for word in self.lost if "[" in word or "$" in word]
+        return name in self.lost or name.startswith(self.lost_beginnings)
 
     def _unknown(self, what: str, word: Word, known: Iterable[str], others: Iterable[str]) -> None:
         if self.is_lost(word.text):
@@ -89,6 +95,9 @@ def declare(statements: list[Statement], lost: frozenset[str], diagnostics: Diag
                 scope.links.append(statement)
             case syntax.Uplink():
                 scope.uplinks.append(statement)
+            case syntax.Device():
+                _declare_device(statement, scope)
+    scope.lost_beginnings = tuple({re.split(r"[\[$]", word)[0] for word in scope.lost if "[" in word or "$" in word})
     return scope
 
 
@@ -99,6 +108,18 @@ def _declare_lab(statement: syntax.Lab, scope: Scope) -> None:
         _duplicate("a lab has one name", statement.span, scope.lab.span, scope.diagnostics)
         return
     scope.lab = statement
+
+
+def _declare_device(statement: syntax.Device, scope: Scope) -> None:
+    """A device has its name in its namespace; whether that is declared is seen once all statements are known."""
+    if values.interface_name(statement.name, scope.diagnostics) is None:
+        return
+    home = only(syntax.In, statement.clauses, scope.diagnostics)
+    place = (home.namespace.text if home else None, statement.name.text)
+    first = scope.devices.setdefault(place, statement)
+    if first is not statement:
+        what = f"`{place[0]}` has a second interface called" if place[0] else "there is a second interface called"
+        _duplicate(f"{what} `{place[1]}`", statement.name.span, first.name.span, scope.diagnostics)
 
 
 _Declared = TypeVar("_Declared", syntax.Bridge, syntax.Node)

@@ -79,5 +79,5 @@ def build(riser: Riser, granted: dict[Key, str]) -> Uplink:
         mtu=riser.mtu,
         span=span,
     )
-    port = Port(granted[riser.port], bridge.namespace, bridge.name, None, riser.mtu, span)
+    port = Port(granted[riser.port], bridge.namespace, bridge.name, None, (), riser.mtu, span)
     return Uplink(interface, port, riser.statement.span)

@@ -8,16 +8,25 @@ from typing import TYPE_CHECKING
 
 from nscompile.diagnostics import Diagnostic, Diagnostics
 from nscompile.model import Address, Given
+from nscompile.syntax import Word
 
 if TYPE_CHECKING:
     from nscompile.model import IPAddress, IPNetwork
-    from nscompile.syntax import Word
 
 LONGEST_INTERFACE = 15  # bytes: IFNAMSIZ less the terminating NUL, include/uapi/linux/if.h
 LONGEST_FILE = 255  # bytes: NAME_MAX; a namespace is a file in /run/netns
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
+_TAKEN = {
+    "lo": "the loopback interface",
+    "all": "a folder of /proc/sys/net",
+    "default": "a folder of /proc/sys/net",
+    **dict.fromkeys(
+        ("gre0", "gretap0", "erspan0", "ip6gre0", "tunl0", "ip6tnl0", "sit0"),
+        "an interface that the kernel makes with its first tunnel",
+    ),
+}
 _NUMBERS_FROM_1 = range(1, 2**32)
 
 
@@ -52,8 +61,8 @@ def interface_name(word: Word, diagnostics: Diagnostics) -> str | None:
         way_out = f"`{text[:LONGEST_INTERFACE].rstrip('.-_')}` would fit"
         diagnostics.add(Diagnostic("NSL103", message, word.span, help=way_out))
         return None
-    if text in {"all", "default", "lo"}:
-        what = "the loopback interface" if text == "lo" else "a folder of /proc/sys/net"
+    if text in _TAKEN:
+        what = _TAKEN[text]
         message = f"`{text}` is the name of {what}"
         diagnostics.add(Diagnostic("NSL104", message, word.span, help="choose another name"))
         return None
@@ -183,3 +192,19 @@ def mtu(word: Word, diagnostics: Diagnostics) -> Given[int] | None:
 def vlan(word: Word, diagnostics: Diagnostics) -> Given[int] | None:
     found = number(word, "VLAN", range(1, 4095), diagnostics, "NSL403")
     return None if found is None else Given(found, word.span)
+
+
+def vlans(words: tuple[Word, ...], diagnostics: Diagnostics) -> tuple[Given[str], ...]:
+    """VLANs of a trunk, each a number or a range such as `10-20`."""
+    found: list[Given[str]] = []
+    for word in words:
+        first, dash, last = word.text.partition("-")
+        ends = [vlan(Word(end, word.span), diagnostics) for end in ((first, last) if dash else (first,))]
+        if None in ends:
+            continue
+        if dash and int(last) < int(first):
+            message = f"the VLANs `{word.text}` run backwards"
+            diagnostics.add(Diagnostic("NSL403", message, word.span, help=f"write `{last}-{first}`"))
+            continue
+        found.append(Given(word.text, word.span))
+    return tuple(found)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import device, lower, within
-from nscompile.model import NATIVE_VLAN, Address, Attachment, Bridge, Interface, Link, Port, Uplink
-from nscompile.plan import Kind, Need, Phase, Step, Undo
+from nscompile.lower.interfaces import added, deleted, plugged, resized, settled, up
+from nscompile.model import Attachment, Bridge, Interface, Link, Port, Uplink
+from nscompile.plan import Need, Phase, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +20,6 @@ _FILTERING_BRIDGE = Need("bridges that filter VLANs", (*_BRIDGE.trial, "vlan_fil
 _VETH = Need("veth pairs", ("ip", "link", "add", "name", "a", "type", "veth", "peer", "name", "b"))
 
 
-def _delete(name: str) -> Undo:
-    return Undo(Kind.INTERFACE, (name,), ("ip", "link", "del", *device(name)))
-
-
 @lower.register(Attachment)
 def _attachment(attachment: Attachment) -> Iterator[Step]:
     interface, port = attachment.interface, attachment.port
@@ -30,9 +27,9 @@ def _attachment(attachment: Attachment) -> Iterator[Step]:
     yield from _arrive(interface)
     if port.namespace is not None:
         yield _move(Phase.MOVE_PORTS, port.name, port.namespace, port)
-    yield from _resize(port)
-    yield Step(Phase.UP_PORTS, _up(port.namespace, port.name), "the other ends, at the bridges", port.span)
-    yield from _plug(port)
+    yield from resized(port)
+    yield Step(Phase.UP_PORTS, up(port.namespace, port.name), "the other ends, at the bridges", port.span)
+    yield from plugged(port)
 
 
 @lower.register(Link)
@@ -49,13 +46,13 @@ def _uplink(uplink: Uplink) -> Iterator[Step]:
     why = f"one more pair, between the host and {port.bridge}: the host's end is the gateway of the nodes there"
     commands: list[Command] = [
         ("ip", "link", "add", "name", interface.name, "type", "veth", "peer", "name", port.name),
-        *(each.do for each in _resize(interface)),
+        *(each.do for each in resized(interface)),
         ("ip", "link", "set", *device(interface.name), "up"),
-        *(("ip", "addr", *_address(address, interface.name)) for address in interface.addresses),
+        *(("ip", "addr", *added(address, interface.name)) for address in interface.addresses),
         ("ip", "link", "set", *device(port.name), "netns", port.namespace or ""),
         within(port.namespace, "ip", "link", "set", "dev", port.name, "master", port.bridge),
-        *(each.do for each in _resize(port)),
-        _up(port.namespace, port.name),
+        *(each.do for each in resized(port)),
+        up(port.namespace, port.name),
     ]
     for number, command in enumerate(commands):
         first = number == 0
@@ -64,7 +61,7 @@ def _uplink(uplink: Uplink) -> Iterator[Step]:
             command,
             why,
             uplink.span,
-            undo=_delete(interface.name) if first else None,
+            undo=deleted(interface.name) if first else None,
             passing=(port.name,) if first else (),
             need=_VETH if first else None,
         )
@@ -80,8 +77,8 @@ def _bridge(bridge: Bridge) -> Iterator[Step]:
     commands: list[Command] = [
         within(home, "ip", "link", "add", "dev", name, "type", "bridge", *options),
         *((within(home, "ip", "link", "set", *device(name), "mtu", str(bridge.mtu.value)),) if bridge.mtu else ()),
-        _up(home, name),
-        *(within(home, "ip", "address", *_address(address, name)) for address in bridge.addresses),
+        up(home, name),
+        *(within(home, "ip", "address", *added(address, name)) for address in bridge.addresses),
     ]
     for number, command in enumerate(commands):
         made_on_host = home is None and number == 0
@@ -90,7 +87,7 @@ def _bridge(bridge: Bridge) -> Iterator[Step]:
             command,
             why,
             bridge.span,
-            undo=_delete(name) if made_on_host else None,
+            undo=deleted(name) if made_on_host else None,
             need=_FILTERING_BRIDGE if bridge.vlan_aware else _BRIDGE,
         )
 
@@ -106,7 +103,7 @@ def _pair(first: Interface | Port, second: Interface | Port) -> Step:
         command,
         "a veth pair is a cable: what goes in at one end comes out at the other",
         first.span,
-        undo=_delete(lasting) if lasting else None,
+        undo=deleted(lasting) if lasting else None,
         passing=tuple(end.name for end in on_host if end.name != lasting),
         need=_VETH,
     )
@@ -122,26 +119,10 @@ def _place(end: Interface | Port) -> Command:
 
 
 def _arrive(interface: Interface) -> Iterator[Step]:
-    """What the end in a node goes through: moved, set, up, addressed."""
-    name, home, span = interface.name, interface.namespace, interface.span
-    if home is not None and not interface.in_place:
-        yield _move(Phase.MOVE_INTERFACES, name, home, interface)
-    if interface.mac is not None:
-        yield Step(
-            Phase.INTERFACE_SETTINGS,
-            within(home, "ip", "link", "set", *device(name), "address", interface.mac.value),
-            "MAC addresses that the lab asks for; the others are drawn by the kernel",
-            span,
-        )
-    yield from _resize(interface)
-    yield Step(Phase.UP_INTERFACES, _up(home, name), "an interface is made down", span)
-    for address in interface.addresses:
-        yield Step(
-            Phase.ADDRESSES,
-            within(home, "ip", "address", *_address(address, name)),
-            "with an address comes the route to its prefix",
-            address.span,
-        )
+    """What the end in a node goes through: moved, then settled."""
+    if interface.namespace is not None and not interface.in_place:
+        yield _move(Phase.MOVE_INTERFACES, interface.name, interface.namespace, interface)
+    yield from settled(interface)
 
 
 def _move(phase: Phase, name: str, namespace: str, end: Interface | Port) -> Step:
@@ -151,34 +132,3 @@ def _move(phase: Phase, name: str, namespace: str, end: Interface | Port) -> Ste
         "new interfaces stand on the host; each end goes to the namespace it is for",
         end.span,
     )
-
-
-def _resize(end: Interface | Port) -> Iterator[Step]:
-    if end.mtu is not None:
-        yield Step(
-            Phase.INTERFACE_SETTINGS,
-            within(end.namespace, "ip", "link", "set", *device(end.name), "mtu", str(end.mtu.value)),
-            "the largest packet, in bytes, the same at both ends",
-            end.span,
-        )
-
-
-def _plug(port: Port) -> Iterator[Step]:
-    why = "plug the ends into their bridge"
-    plug = within(port.namespace, "ip", "link", "set", *device(port.name), "master", port.bridge)
-    yield Step(Phase.PORTS, plug, why, port.span)
-    if port.vlan is not None and port.vlan.value != NATIVE_VLAN:
-        why, vlan = "an access port: its untagged frames are in one VLAN, and it hears no other", str(port.vlan.value)
-        leave = ("bridge", "vlan", "del", "dev", port.name, "vid", str(NATIVE_VLAN))
-        enter = ("bridge", "vlan", "add", "dev", port.name, "vid", vlan, "pvid", "untagged")
-        yield Step(Phase.VLANS, within(port.namespace, *leave), why, port.span)
-        yield Step(Phase.VLANS, within(port.namespace, *enter), why, port.span)
-
-
-def _up(namespace: str | None, name: str) -> Command:
-    return within(namespace, "ip", "link", "set", *device(name), "up")
-
-
-def _address(address: Address, name: str) -> Command:
-    """`nodad`: an IPv6 address could not be used for two seconds while the kernel looks for its double."""
-    return ("add", str(address), "dev", name, *(("nodad",) if address.ip.version == 6 else ()))
