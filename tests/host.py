@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import subprocess
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -67,8 +69,36 @@ _VOLATILE = re.compile(
 )
 
 
-class Host:
-    """Context manager; commands run inside with `run`, whose result is that of subprocess.run with text."""
+class AnyHost(ABC):
+    """What the tests do with a throwaway host, be it on this kernel or in the machine of tests/machine.py."""
+
+    @abstractmethod
+    def call(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command inside; the result is that of subprocess.run with text."""
+
+    @abstractmethod
+    def share(self, folder: Path) -> None:
+        """Has commands inside find the files of a folder under the same names as here."""
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = self.call(*command)
+        assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def state(self) -> list[str]:
+        """Links, addresses, routes, rules, filters, namespaces, sysctls and /run, a line each."""
+        lines = self.run("sh", "-c", _STATE).stdout.splitlines()
+        return [line for line in lines if not _VOLATILE.match(line)]
+
+    def pings(self, namespace: str, target: str, source: str | None = None) -> bool:
+        """Whether an echo comes back within a second."""
+        options = ["-I", source] if source else []
+        command = ["ip", "netns", "exec", namespace, "ping", "-c", "1", "-W", "1", *options, target]
+        return self.run(*command, check=False).returncode == 0
+
+
+class Host(AnyHost):
+    """Context manager; a throwaway host on this kernel."""
 
     def __enter__(self) -> Self:
         self._internet = _hold("unshare", "--net", script=_INTERNET)
@@ -90,21 +120,11 @@ class Host:
         """The command line that runs a command inside."""
         return ["nsenter", "--target", str(self._process.pid), "--net", "--mount", *command]
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(self.enter(*command), capture_output=True, text=True, check=False, timeout=120)
-        assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done
+    def call(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.enter(*command), capture_output=True, text=True, check=False, timeout=120)
 
-    def state(self) -> list[str]:
-        """Links, addresses, routes, rules, filters, namespaces, sysctls and /run, a line each."""
-        lines = self.run("sh", "-c", _STATE).stdout.splitlines()
-        return [line for line in lines if not _VOLATILE.match(line)]
-
-    def pings(self, namespace: str, target: str, source: str | None = None) -> bool:
-        """Whether an echo comes back within a second."""
-        options = ["-I", source] if source else []
-        command = ["ip", "netns", "exec", namespace, "ping", "-c", "1", "-W", "1", *options, target]
-        return self.run(*command, check=False).returncode == 0
+    def share(self, folder: Path) -> None:
+        """Only the networks are apart here, not the files."""
 
 
 def _hold(*unshare: str, script: str) -> subprocess.Popen[str]:
