@@ -90,6 +90,7 @@ class Kind(Enum):
     RULE = "rule"
     SETTING = "setting"
     PASSAGE = "passage"
+    INSIDE = "inside"
 
 
 # Functions of the scripts' prelude that a plan may call, where what a command does depends on the host.
@@ -100,7 +101,8 @@ FUNCTIONS = ("let_pass", "let_pass_no_more", "restore")
 class Undo:
     """How to take back what a step did to the host.
 
-    `name` is what the thing is known by; that of a rule is the command that looks for it.
+    `name` is what the thing is known by. That of a rule is the command that looks for it; that of something inside a
+    namespace, which the host yet feels, is the namespace.
     """
 
     kind: Kind

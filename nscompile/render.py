@@ -142,6 +142,6 @@ def note(setting: str) -> Safe:
 
 
 def undo(value: Undo) -> Safe:
-    """A command of the teardown; a namespace is removed only if it is the lab's own."""
-    guard = f"is_ours {_word(value.name[0])} && " if value.kind is Kind.NAMESPACE else ""
+    """A command of the teardown; a namespace, and what is inside, is removed only if it is the lab's own."""
+    guard = f"is_ours {_word(value.name[0])} && " if value.kind in {Kind.NAMESPACE, Kind.INSIDE} else ""
     return Safe(guard + shell(value.command))

@@ -18,12 +18,8 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 import image
+from compiling import planned
 from host import AnyHost
-from nscompile.diagnostics import Diagnostics
-from nscompile.lower import plan
-from nscompile.parser import parse
-from nscompile.resolve import resolve
-from nscompile.source import Source
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -140,10 +136,7 @@ class GuestHost(AnyHost):
 
 def lacks(lab: str) -> list[str]:
     """What a lab needs that this machine's kernel does not have, as its up.sh would find."""
-    diagnostics = Diagnostics()
-    topology = resolve(parse(Source("lab.nsl", lab), diagnostics), diagnostics)
-    assert not diagnostics.has_errors
-    return [need.what for need in plan(topology).needs() if not _has(need)]
+    return [need.what for need in planned(lab).needs() if not _has(need)]
 
 
 @functools.cache

@@ -11,13 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from nscompile.checks import check
-from nscompile.diagnostics import Diagnostics
-from nscompile.including import assemble
-from nscompile.lower import plan
+from compiling import planned
+from nscompile.compiler import compile_lab
 from nscompile.render import shell, undo
-from nscompile.resolve import resolve
-from nscompile.source import Source
 
 CASES = sorted((Path(__file__).parent / "labs").glob("*.case"))
 
@@ -25,11 +21,8 @@ CASES = sorted((Path(__file__).parent / "labs").glob("*.case"))
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_a_lab_becomes_exactly_these_commands(case: Path) -> None:
     lab, _, expected = case.read_text(encoding="utf-8").partition("---\n")
-    diagnostics = Diagnostics()
-    topology = resolve(assemble(Source(f"{case.stem}.nsl", lab), diagnostics), diagnostics)
-    check(topology, diagnostics)
-    assert [each.message for each in diagnostics.in_source_order()] == []
-    made = plan(topology)
+    assert compile_lab("lab.nsl", lab.encode(), ("up",)).diagnostics == []
+    made = planned(lab, f"{case.stem}.nsl")
     setup = [shell(step.do) for step in made.steps]
     teardown = [undo(each) for _, section in made.teardown() for each in section]
     found = "\n".join([*setup, "--", *teardown]) + "\n"

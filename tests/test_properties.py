@@ -10,29 +10,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nscompile.checks import check
+from compiling import planned
 from nscompile.compiler import compile_lab
-from nscompile.diagnostics import Diagnostics
-from nscompile.including import assemble
-from nscompile.lower import plan
 from nscompile.parser import STATEMENTS
 from nscompile.render import Safe, UnquotedError, comment, shell
 from nscompile.render import _only_safe as only_safe
-from nscompile.resolve import resolve
-from nscompile.source import Source
 
 if TYPE_CHECKING:
     import random
-
-    from nscompile.plan import Plan
-
-
-def planned(lab: str) -> Plan:
-    diagnostics = Diagnostics()
-    topology = resolve(assemble(Source("lab.nsl", lab), diagnostics), diagnostics)
-    check(topology, diagnostics)
-    assert not diagnostics.has_errors, [each.message for each in diagnostics.in_source_order()]
-    return plan(topology)
 
 
 @st.composite

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nscompile.lower.dispatch import device, lower, within
 from nscompile.lower.interfaces import deleted, plugged, settled
 from nscompile.model import Bond, Dummy, Macvlan, VlanInterface, Vrf
-from nscompile.plan import Need, Phase, Step
+from nscompile.plan import Kind, Need, Phase, Step, Undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,9 @@ def _macvlan(macvlan: Macvlan) -> Iterator[Step]:
         # Seen from the host, where the parent is; the new interface is in its namespace from the start.
         name = macvlan.interface.name
         command = ("ip", "link", "add", "link", macvlan.parent, "name", name, "netns", home, *options)
-        yield Step(Phase.DEVICES, command, why, macvlan.interface.span, need=need)
+        # Deleted with its namespace it would go some time later, and the parent take frames for it until then.
+        undo = Undo(Kind.INSIDE, (home,), within(home, "ip", "link", "del", *device(name)))
+        yield Step(Phase.DEVICES, command, why, macvlan.interface.span, undo=undo, need=need)
     else:
         yield created(macvlan, why, options, need, macvlan.parent)
     yield from finished(macvlan)
