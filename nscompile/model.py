@@ -143,10 +143,17 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """An interface that is no end of a veth pair; `port` is itself where it is plugged into a bridge."""
+    """An interface that is no end of a veth pair; `port` is itself where it is plugged into a bridge.
+
+    Each kind has a `title`, which tells the reader of a script what it is.
+    """
 
     interface: Interface
     port: Port | None
+
+    @property
+    def title(self) -> str:
+        return type(self).__name__.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,10 @@ class VlanInterface(Device):
     parent: str
     id: int
 
+    @property
+    def title(self) -> str:
+        return f"VLAN {self.id} on {self.parent}"
+
 
 @dataclass(frozen=True, slots=True)
 class Macvlan(Device):
@@ -171,11 +182,19 @@ class Macvlan(Device):
     on_host: bool
     mode: str
 
+    @property
+    def title(self) -> str:
+        return f"{self.kind} on {self.parent}{' of the host' if self.on_host else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Bond(Device):
     members: tuple[str, ...]
     mode: str
+
+    @property
+    def title(self) -> str:
+        return f"bond of {', '.join(self.members)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +204,10 @@ class Vrf(Device):
     members: tuple[str, ...]
     table: int
     families: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        return f"VRF of {', '.join(self.members)}, table {self.table}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +221,10 @@ class Vxlan(Device):
     underlay: str | None
     udp_port: int
 
+    @property
+    def title(self) -> str:
+        return f"VXLAN {self.id} to {', '.join(map(str, self.remotes)) or self.group}"
+
 
 @dataclass(frozen=True, slots=True)
 class Tunnel(Device):
@@ -208,6 +235,10 @@ class Tunnel(Device):
     remote: IPAddress
     key: int | None
     ttl: int | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind} from {self.local} to {self.remote}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,11 +55,12 @@ def interface_once_in_a_namespace(topology: Topology) -> Iterator[Diagnostic]:
 
 
 def home_is_not_a_node_without_need(topology: Topology) -> Iterator[Diagnostic]:
-    """A bridge without an address takes no part in its node's network: most likely two names were mixed up."""
+    """A bridge with neither address nor device takes no part in its node's network: two names mixed up, most likely."""
     nodes = {namespace.name: namespace for namespace in topology.namespaces if namespace.is_node}
+    joined = {device.port.bridge for device in topology.devices if device.port}
     for bridge in topology.bridges:
         node = nodes.get(bridge.namespace or "")
-        if node is not None and not bridge.addresses:
+        if node is not None and not bridge.addresses and bridge.name not in joined:
             yield Diagnostic(
                 "NSL106",
                 f"`{node.name}` is a node and also the home of the bridge `{bridge.name}`",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nscompile.model import Bridge, Interface, Link, Topology
+    from nscompile.model import Attachment, Bridge, Interface, Link, Topology
 
 # A bridge with more nodes than this is drawn with the first ones, the last one, and dots between.
 _MOST_DRAWN = 12
@@ -79,26 +79,44 @@ def _chains(links: tuple[Link, ...]) -> Iterator[list[str]]:
 
 
 def table(topology: Topology) -> tuple[tuple[str, ...], ...]:
-    """Rows of namespace, interface, addresses and default route, namespace by namespace, the host last."""
-    owned: defaultdict[str | None, list[tuple[str, str]]] = defaultdict(list)
-    for interface in topology.interfaces():
-        owned[interface.namespace].append(_cells(interface))
-    for bridge in topology.bridges:
-        owned[bridge.namespace].append(_cells(bridge))
-    rows = [("namespace", "interface", "addresses", "default route")]
+    """Rows of namespace, interface, addresses and default route, namespace by namespace, the host last.
+
+    Where a lab has more than plain cables, one more column tells what an interface is.
+    """
+    titles = dict(_titles(topology))
+    owned: defaultdict[str | None, list[tuple[str, ...]]] = defaultdict(list)
+    things: list[Interface | Bridge] = [*topology.interfaces(), *topology.bridges]
+    for thing in things:
+        what = (titles.get((thing.namespace, thing.name), ""),) if titles else ()
+        owned[thing.namespace].append((thing.name, *what, _listed(thing.addresses)))
+    more = ("what it is",) if titles else ()
+    blank = ("",) if titles else ()
+    rows = [("namespace", "interface", *more, "addresses", "default route")]
     for namespace in topology.namespaces:
-        cells = [("lo", _listed(namespace.loopback))] if namespace.loopback else []
-        cells += owned[namespace.name]
+        cells = [("lo", *blank, _listed(namespace.loopback))] if namespace.loopback else []
+        first, *others = [*cells, *owned[namespace.name]] or [("-", *blank, "-")]
         defaults = [str(route.via or route.device) for route in namespace.routes if route.destination is None]
-        (first, addresses), *others = cells or [("-", "-")]
-        rows.append((namespace.name, first, addresses, ", ".join(defaults) or "-"))
-        rows += [("", name, addresses, "") for name, addresses in others]
+        rows.append((namespace.name, *first, ", ".join(defaults) or "-"))
+        rows += [("", *each, "") for each in others]
     rows += [("" if row else "(the host)", *cells, "") for row, cells in enumerate(owned[None])]
     return tuple(rows)
 
 
-def _cells(thing: Interface | Bridge) -> tuple[str, str]:
-    return thing.name, _listed(thing.addresses)
+def _titles(topology: Topology) -> Iterator[tuple[tuple[str | None, str], str]]:
+    """What each interface is, by namespace and name, if it is more than the end of a cable."""
+    for device in topology.devices:
+        plugged = f", port of {device.port.bridge}" if device.port else ""
+        yield (device.interface.namespace, device.interface.name), device.title + plugged
+    for attachment in topology.attachments:
+        port = attachment.port
+        if port.trunk:
+            yield _place(attachment), f"trunk of {port.bridge}: {', '.join(each.value for each in port.trunk)}"
+        elif port.vlan is not None:
+            yield _place(attachment), f"VLAN {port.vlan.value} of {port.bridge}"
+
+
+def _place(attachment: Attachment) -> tuple[str | None, str]:
+    return attachment.interface.namespace, attachment.interface.name
 
 
 def _listed(addresses: tuple[object, ...]) -> str:

@@ -1,0 +1,359 @@
+#!/bin/sh
+# Builds the lab vlan on this host; down.sh removes it.
+#
+#   sales1 --.
+#   sales2 --+
+#   works1 --+-- br0 (in switch)
+#   works2 --+
+#   r      --'
+#
+#   namespace  interface     what it is            addresses       default route
+#   sales1     sales1-veth0  VLAN 10 of br0        10.0.10.1/24    10.0.10.254
+#   sales2     sales2-veth0  VLAN 10 of br0        10.0.10.2/24    10.0.10.254
+#   works1     works1-veth0  VLAN 20 of br0        10.0.20.1/24    10.0.20.254
+#   works2     works2-veth0  VLAN 20 of br0        10.0.20.2/24    10.0.20.254
+#   r          eth0          trunk of br0: 10, 20  -               -
+#              eth0.10       VLAN 10 on eth0       10.0.10.254/24
+#              eth0.20       VLAN 20 on eth0       10.0.20.254/24
+#   switch     br0                                 -               -
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab vlan              # one switch for two departments: frames of VLAN 10 and VLAN 20 meet nowhere but in the router
+#
+#   bridge br0 in switch vlan-aware
+#   node sales[1..2] ip 10.0.10.[1..2]/24 on br0 vlan 10 gateway 10.0.10.254
+#   node works[1..2] ip 10.0.20.[1..2]/24 on br0 vlan 20 gateway 10.0.20.254
+#
+#   # A router on a stick: one cable that carries both VLANs with their tags, and a subinterface for each.
+#   router r ip none on br0 trunk 10, 20 as eth0
+#   vlan eth0.10 in r ip 10.0.10.254/24
+#   vlan eth0.20 in r ip 10.0.20.254/24
+
+set -eu
+
+usage() {
+    cat <<'end'
+usage: sh up.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Builds the lab vlan, as root; sh down.sh removes it.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs
+  -h, --help     print this
+
+Exit status: 0 done; 1 failed, and all was taken back; 2 wrong usage; 3 refused, and
+nothing was changed; 4 failed, and something could not be taken back; 128+N ended by
+signal N, and all was taken back.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=up.sh
+lab=vlan
+labs=/run/nscompile
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=b1fb1c9597ec
+namespaces="sales1 sales2 works1 works2 r switch"
+interfaces="sales1-veth0 sales1-br0 sales2-veth0 sales2-br0 works1-veth0 works1-br0 works2-veth0 works2-br0 \
+r-br0"
+passing="sales1-veth0 sales1-br0 sales2-veth0 sales2-br0 works1-veth0 works1-br0 works2-veth0 works2-br0 \
+r-br0" # on the host only until they are moved
+
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    tries=0
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+}
+release() {
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
+present() {
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+}
+
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
+    done
+}
+
+# The processes in the lab's namespaces.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
+    done
+}
+
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(marks)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    [ -e "$state/namespaces" ] || for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
+forget() {
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    rm -f "$state"/*
+    rmdir "$state"
+}
+
+refused=
+refuse() { say "$*" && refused=yes; }
+
+# Tries a command in a scratch network namespace, which ends with it.
+needs() {
+    what=$1 && shift
+    ! command -v "$1" >/dev/null || unshare -n "$@" >/dev/null 2>&1 || refuse "this kernel has no $what"
+}
+
+# Lists every reason not to begin, before anything is changed.
+preflight() {
+    for tool in ip bridge sysctl stat unshare; do
+        command -v "$tool" >/dev/null || refuse "$tool is not installed"
+    done
+    case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
+    if [ "$(id -u)" != 0 ]; then
+        refuse "this needs root: sudo sh $me"
+    elif ! unshare -n true 2>/dev/null; then
+        refuse "this user may not make network namespaces"
+    else
+        needs 'veth pairs' ip link add name a type veth peer name b
+        needs VLANs sh -c 'ip link add name a type bridge && ip link add name b link a type vlan id 1'
+        needs 'bridges that filter VLANs' ip link add name a type bridge vlan_filtering 1
+    fi
+    if [ -e "$state" ]; then
+        refuse "the lab is up, or half up: sh down.sh removes it"
+    else
+        present refuse "already on this host:"
+    fi
+    [ -z "$refused" ] || exit 3
+}
+
+# Opens the lab's folder and notes what is about to change.
+begun=
+begin() {
+    begun=yes
+    mkdir "$state"
+    echo "$build" >"$state/build"
+    for other in "$labs"/*/netns; do
+        if [ ! -e /run/netns ] || [ -e "$other" ]; then : >"$state/netns"; fi
+    done
+}
+
+# Last things first. What is gone already is no error; what counts is what is left.
+undo() {
+    # Namespaces
+    is_ours switch && ip netns del switch
+    is_ours r && ip netns del r
+    is_ours works2 && ip netns del works2
+    is_ours works1 && ip netns del works1
+    is_ours sales2 && ip netns del sales2
+    is_ours sales1 && ip netns del sales1
+}
+
+# The one way out, whatever ends this script: until the lab is whole, everything is taken back.
+finish() {
+    status=$?
+    trap '' HUP INT PIPE QUIT TERM
+    trap - EXIT
+    set +ev
+    [ -z "$begun" ] || status=1
+    status=${1:-$status}
+    if [ -n "$begun" ]; then
+        say "this did not work out (sh $me -v shows where); taking everything back"
+        claim
+        undo 2>/dev/null
+        if ! forget; then
+            present say "could not remove"
+            status=4
+        fi
+    fi
+    release
+    exit "$status"
+}
+whole() {
+    trap '' HUP INT PIPE QUIT TERM
+    set +v
+    marks >"$state/namespaces"
+    begun=
+    say "the lab $lab is up; sh down.sh removes it"
+}
+
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
+    trap finish EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    [ "$(id -u)" != 0 ] || one_at_a_time
+    preflight
+    begin
+    exec >/dev/null # sysctl repeats what it is told
+    [ $mode != verbose ] || set -v
+fi
+
+# ---- 1. Namespaces ----
+# each namespace is a network stack of its own: interfaces, addresses, routes and rules
+ip netns add sales1
+ip netns add sales2
+ip netns add works1
+ip netns add works2
+ip netns add r
+ip netns add switch
+
+# ---- 2. Veth pairs ----
+# a veth pair is a cable: what goes in at one end comes out at the other
+ip link add sales1-veth0 type veth peer name sales1-br0
+ip link add sales2-veth0 type veth peer name sales2-br0
+ip link add works1-veth0 type veth peer name works1-br0
+ip link add works2-veth0 type veth peer name works2-br0
+ip link add r-br0 type veth peer name eth0 netns r
+
+# ---- 3. Into their namespaces ----
+# new interfaces stand on the host; each end goes to the namespace it is for
+ip link set sales1-veth0 netns sales1
+ip link set sales2-veth0 netns sales2
+ip link set works1-veth0 netns works1
+ip link set works2-veth0 netns works2
+ip link set sales1-br0 netns switch
+ip link set sales2-br0 netns switch
+ip link set works1-br0 netns switch
+ip link set works2-br0 netns switch
+ip link set r-br0 netns switch
+
+# ---- 4. Devices ----
+# a VLAN subinterface sends and takes the frames with its tag (802.1Q)
+ip netns exec r ip link add link eth0 name eth0.10 type vlan id 10
+ip netns exec r ip link add link eth0 name eth0.20 type vlan id 20
+
+# ---- 5. Up ----
+# a new namespace has its lo down, and could not even reach its own addresses
+ip netns exec sales1 ip link set lo up
+ip netns exec sales2 ip link set lo up
+ip netns exec works1 ip link set lo up
+ip netns exec works2 ip link set lo up
+ip netns exec r ip link set lo up
+ip netns exec switch ip link set lo up
+
+# an interface is made down
+ip netns exec sales1 ip link set sales1-veth0 up
+ip netns exec sales2 ip link set sales2-veth0 up
+ip netns exec works1 ip link set works1-veth0 up
+ip netns exec works2 ip link set works2-veth0 up
+ip netns exec r ip link set eth0 up
+
+# the other ends, at the bridges
+ip netns exec switch ip link set sales1-br0 up
+ip netns exec switch ip link set sales2-br0 up
+ip netns exec switch ip link set works1-br0 up
+ip netns exec switch ip link set works2-br0 up
+ip netns exec switch ip link set r-br0 up
+
+# devices come up after what they stand on
+ip netns exec r ip link set eth0.10 up
+ip netns exec r ip link set eth0.20 up
+
+# ---- 6. Addresses ----
+# with an address comes the route to its prefix
+ip netns exec sales1 ip address add 10.0.10.1/24 dev sales1-veth0
+ip netns exec sales2 ip address add 10.0.10.2/24 dev sales2-veth0
+ip netns exec works1 ip address add 10.0.20.1/24 dev works1-veth0
+ip netns exec works2 ip address add 10.0.20.2/24 dev works2-veth0
+ip netns exec r ip address add 10.0.10.254/24 dev eth0.10
+ip netns exec r ip address add 10.0.20.254/24 dev eth0.20
+
+# ---- 7. Bridges ----
+# a bridge is a switch: it passes frames between its ports
+ip netns exec switch ip link add dev br0 type bridge vlan_filtering 1
+ip netns exec switch ip link set br0 up
+
+# ---- 8. Ports ----
+# plug the ends into their bridge
+ip netns exec switch ip link set sales1-br0 master br0
+ip netns exec switch ip link set sales2-br0 master br0
+ip netns exec switch ip link set works1-br0 master br0
+ip netns exec switch ip link set works2-br0 master br0
+ip netns exec switch ip link set r-br0 master br0
+
+# an access port: its untagged frames are in one VLAN, and it hears no other
+ip netns exec switch bridge vlan del dev sales1-br0 vid 1
+ip netns exec switch bridge vlan add dev sales1-br0 vid 10 pvid untagged
+ip netns exec switch bridge vlan del dev sales2-br0 vid 1
+ip netns exec switch bridge vlan add dev sales2-br0 vid 10 pvid untagged
+ip netns exec switch bridge vlan del dev works1-br0 vid 1
+ip netns exec switch bridge vlan add dev works1-br0 vid 20 pvid untagged
+ip netns exec switch bridge vlan del dev works2-br0 vid 1
+ip netns exec switch bridge vlan add dev works2-br0 vid 20 pvid untagged
+
+# a trunk: frames of these VLANs pass with their tag, untagged ones are in its own VLAN
+ip netns exec switch bridge vlan add dev r-br0 vid 10
+ip netns exec switch bridge vlan add dev r-br0 vid 20
+
+# ---- 9. Routes ----
+# everything that is not connected goes to the gateway
+ip netns exec sales1 ip route add default via 10.0.10.254
+ip netns exec sales2 ip route add default via 10.0.10.254
+ip netns exec works1 ip route add default via 10.0.20.254
+ip netns exec works2 ip route add default via 10.0.20.254
+
+# ---- 10. Forwarding ----
+# let the routers pass on packets that are for others
+ip netns exec r sysctl net.ipv4.ip_forward=1
+
+whole

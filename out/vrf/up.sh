@@ -1,0 +1,323 @@
+#!/bin/sh
+# Builds the lab vrf on this host; down.sh removes it.
+#
+#   red1 -- pe -- red2
+#   blue1 -- pe -- blue2
+#
+#   namespace  interface  what it is                     addresses    default route
+#   pe         red1                                      10.1.0.1/24  -
+#              red2                                      10.2.0.1/24
+#              blue1                                     10.1.0.1/24
+#              blue2                                     10.2.0.1/24
+#              red        VRF of red1, red2, table 10    -
+#              blue       VRF of blue1, blue2, table 20  -
+#   red1       eth0                                      10.1.0.2/24  10.1.0.1
+#   red2       eth0                                      10.2.0.2/24  10.2.0.1
+#   blue1      eth0                                      10.1.0.2/24  10.1.0.1
+#   blue2      eth0                                      10.2.0.2/24  10.2.0.1
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab vrf               # one router and two customers, who chose the same addresses and never meet
+#
+#   router pe
+#   vrf red  in pe table 10 of red1, red2
+#   vrf blue in pe table 20 of blue1, blue2
+#
+#   # Each customer has two sites; site 1 of both is 10.1.0.0/24, site 2 of both 10.2.0.0/24.
+#   for customer in red, blue {
+#       for site in 1..2 {
+#           node $customer$site gateway 10.$site.0.1
+#           link $customer$site:eth0 ip 10.$site.0.2/24 -- pe:$customer$site ip 10.$site.0.1/24
+#       }
+#   }
+
+set -eu
+
+usage() {
+    cat <<'end'
+usage: sh up.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Builds the lab vrf, as root; sh down.sh removes it.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs
+  -h, --help     print this
+
+Exit status: 0 done; 1 failed, and all was taken back; 2 wrong usage; 3 refused, and
+nothing was changed; 4 failed, and something could not be taken back; 128+N ended by
+signal N, and all was taken back.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=up.sh
+lab=vrf
+labs=/run/nscompile
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=31dbc2b24863
+namespaces="pe red1 red2 blue1 blue2"
+interfaces=""
+passing="" # on the host only until they are moved
+
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    tries=0
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+}
+release() {
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
+present() {
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+}
+
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
+    done
+}
+
+# The processes in the lab's namespaces.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
+    done
+}
+
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(marks)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    [ -e "$state/namespaces" ] || for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
+forget() {
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    rm -f "$state"/*
+    rmdir "$state"
+}
+
+refused=
+refuse() { say "$*" && refused=yes; }
+
+# Tries a command in a scratch network namespace, which ends with it.
+needs() {
+    what=$1 && shift
+    ! command -v "$1" >/dev/null || unshare -n "$@" >/dev/null 2>&1 || refuse "this kernel has no $what"
+}
+
+# Lists every reason not to begin, before anything is changed.
+preflight() {
+    for tool in ip sysctl stat unshare; do
+        command -v "$tool" >/dev/null || refuse "$tool is not installed"
+    done
+    case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
+    if [ "$(id -u)" != 0 ]; then
+        refuse "this needs root: sudo sh $me"
+    elif ! unshare -n true 2>/dev/null; then
+        refuse "this user may not make network namespaces"
+    else
+        needs 'veth pairs' ip link add name a type veth peer name b
+        needs 'vrf devices' ip link add name a type vrf table 1
+    fi
+    if [ -e "$state" ]; then
+        refuse "the lab is up, or half up: sh down.sh removes it"
+    else
+        present refuse "already on this host:"
+    fi
+    [ -z "$refused" ] || exit 3
+}
+
+# Opens the lab's folder and notes what is about to change.
+begun=
+begin() {
+    begun=yes
+    mkdir "$state"
+    echo "$build" >"$state/build"
+    for other in "$labs"/*/netns; do
+        if [ ! -e /run/netns ] || [ -e "$other" ]; then : >"$state/netns"; fi
+    done
+}
+
+# Last things first. What is gone already is no error; what counts is what is left.
+undo() {
+    # Namespaces
+    is_ours blue2 && ip netns del blue2
+    is_ours blue1 && ip netns del blue1
+    is_ours red2 && ip netns del red2
+    is_ours red1 && ip netns del red1
+    is_ours pe && ip netns del pe
+}
+
+# The one way out, whatever ends this script: until the lab is whole, everything is taken back.
+finish() {
+    status=$?
+    trap '' HUP INT PIPE QUIT TERM
+    trap - EXIT
+    set +ev
+    [ -z "$begun" ] || status=1
+    status=${1:-$status}
+    if [ -n "$begun" ]; then
+        say "this did not work out (sh $me -v shows where); taking everything back"
+        claim
+        undo 2>/dev/null
+        if ! forget; then
+            present say "could not remove"
+            status=4
+        fi
+    fi
+    release
+    exit "$status"
+}
+whole() {
+    trap '' HUP INT PIPE QUIT TERM
+    set +v
+    marks >"$state/namespaces"
+    begun=
+    say "the lab $lab is up; sh down.sh removes it"
+}
+
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
+    trap finish EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    [ "$(id -u)" != 0 ] || one_at_a_time
+    preflight
+    begin
+    exec >/dev/null # sysctl repeats what it is told
+    [ $mode != verbose ] || set -v
+fi
+
+# ---- 1. Namespaces ----
+# each namespace is a network stack of its own: interfaces, addresses, routes and rules
+ip netns add pe
+ip netns add red1
+ip netns add red2
+ip netns add blue1
+ip netns add blue2
+
+# ---- 2. Veth pairs ----
+# a veth pair is a cable: what goes in at one end comes out at the other
+ip link add name eth0 netns red1 type veth peer name red1 netns pe
+ip link add name eth0 netns red2 type veth peer name red2 netns pe
+ip link add name eth0 netns blue1 type veth peer name blue1 netns pe
+ip link add name eth0 netns blue2 type veth peer name blue2 netns pe
+
+# ---- 3. Devices ----
+# a VRF is a routing table of its own for the interfaces in it
+ip netns exec pe ip link add name red type vrf table 10
+ip netns exec pe ip link add name blue type vrf table 20
+
+# the interfaces of each VRF
+ip netns exec pe ip link set red1 master red
+ip netns exec pe ip link set red2 master red
+ip netns exec pe ip link set blue1 master blue
+ip netns exec pe ip link set blue2 master blue
+
+# ---- 4. Up ----
+# a new namespace has its lo down, and could not even reach its own addresses
+ip netns exec pe ip link set lo up
+ip netns exec red1 ip link set lo up
+ip netns exec red2 ip link set lo up
+ip netns exec blue1 ip link set lo up
+ip netns exec blue2 ip link set lo up
+
+# an interface is made down
+ip netns exec red1 ip link set eth0 up
+ip netns exec pe ip link set red1 up
+ip netns exec red2 ip link set eth0 up
+ip netns exec pe ip link set red2 up
+ip netns exec blue1 ip link set eth0 up
+ip netns exec pe ip link set blue1 up
+ip netns exec blue2 ip link set eth0 up
+ip netns exec pe ip link set blue2 up
+
+# devices come up after what they stand on
+ip netns exec pe ip link set red up
+ip netns exec pe ip link set blue up
+
+# ---- 5. Addresses ----
+# with an address comes the route to its prefix
+ip netns exec red1 ip address add 10.1.0.2/24 dev eth0
+ip netns exec pe ip address add 10.1.0.1/24 dev red1
+ip netns exec red2 ip address add 10.2.0.2/24 dev eth0
+ip netns exec pe ip address add 10.2.0.1/24 dev red2
+ip netns exec blue1 ip address add 10.1.0.2/24 dev eth0
+ip netns exec pe ip address add 10.1.0.1/24 dev blue1
+ip netns exec blue2 ip address add 10.2.0.2/24 dev eth0
+ip netns exec pe ip address add 10.2.0.1/24 dev blue2
+
+# ---- 6. Routes ----
+# everything that is not connected goes to the gateway
+ip netns exec red1 ip route add default via 10.1.0.1
+ip netns exec red2 ip route add default via 10.2.0.1
+ip netns exec blue1 ip route add default via 10.1.0.1
+ip netns exec blue2 ip route add default via 10.2.0.1
+
+# what a VRF knows no route for ends there, and is not looked up in the main table
+ip netns exec pe ip route add unreachable default metric 4278198272 table 10
+ip netns exec pe ip route add unreachable default metric 4278198272 table 20
+
+# ---- 7. Forwarding ----
+# let the routers pass on packets that are for others
+ip netns exec pe sysctl net.ipv4.ip_forward=1
+
+whole

@@ -1,0 +1,361 @@
+#!/bin/sh
+# Builds the lab vxlan on this host; down.sh removes it.
+#
+#   a1 --.
+#        +-- br1 (in host1)
+#   a2 --'
+#
+#   b1 --.
+#        +-- br2 (in host2)
+#   b2 --'
+#
+#   host1 -- host2
+#
+#   namespace  interface  what it is                          addresses     default route
+#   host1      eth0                                           192.0.2.1/24  -
+#              vx42       VXLAN 42 to 192.0.2.2, port of br1  -
+#              br1                                            -
+#   host2      eth0                                           192.0.2.2/24  -
+#              vx42       VXLAN 42 to 192.0.2.1, port of br2  -
+#              br2                                            -
+#   a1         a1-veth0                                       10.0.42.1/24  -
+#   a2         a2-veth0                                       10.0.42.2/24  -
+#   b1         b1-veth0                                       10.0.42.3/24  -
+#   b2         b2-veth0                                       10.0.42.4/24  -
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab vxlan             # two hosts with a switch each, and one Ethernet segment across the network between them
+#
+#   node host[1..2]
+#   link host1:eth0 ip 192.0.2.1/24 -- host2:eth0 ip 192.0.2.2/24
+#
+#   # The outer headers take 50 bytes of each packet: 1500 less 50 is left for the inner one.
+#   bridge br1 in host1 mtu 1450
+#   bridge br2 in host2 mtu 1450
+#   vxlan vx42 in host1 id 42 local 192.0.2.1 remote 192.0.2.2 on br1 mtu 1450
+#   vxlan vx42 in host2 id 42 local 192.0.2.2 remote 192.0.2.1 on br2 mtu 1450
+#
+#   node a[1..2] ip 10.0.42.[1..2]/24 on br1 mtu 1450
+#   node b[1..2] ip 10.0.42.[3..4]/24 on br2 mtu 1450
+
+set -eu
+
+usage() {
+    cat <<'end'
+usage: sh up.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Builds the lab vxlan, as root; sh down.sh removes it.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs
+  -h, --help     print this
+
+Exit status: 0 done; 1 failed, and all was taken back; 2 wrong usage; 3 refused, and
+nothing was changed; 4 failed, and something could not be taken back; 128+N ended by
+signal N, and all was taken back.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=up.sh
+lab=vxlan
+labs=/run/nscompile
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=e23af5b4444b
+namespaces="host1 host2 a1 a2 b1 b2"
+interfaces="a1-veth0 a1-br1 a2-veth0 a2-br1 b1-veth0 b1-br2 b2-veth0 b2-br2"
+passing="a1-veth0 a1-br1 a2-veth0 a2-br1 b1-veth0 b1-br2 b2-veth0 b2-br2" # on the host only until they are moved
+
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    tries=0
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+}
+release() {
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
+present() {
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+}
+
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
+    done
+}
+
+# The processes in the lab's namespaces.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
+    done
+}
+
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(marks)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    [ -e "$state/namespaces" ] || for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
+forget() {
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    rm -f "$state"/*
+    rmdir "$state"
+}
+
+refused=
+refuse() { say "$*" && refused=yes; }
+
+# Tries a command in a scratch network namespace, which ends with it.
+needs() {
+    what=$1 && shift
+    ! command -v "$1" >/dev/null || unshare -n "$@" >/dev/null 2>&1 || refuse "this kernel has no $what"
+}
+
+# Lists every reason not to begin, before anything is changed.
+preflight() {
+    for tool in ip sysctl stat unshare; do
+        command -v "$tool" >/dev/null || refuse "$tool is not installed"
+    done
+    case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
+    if [ "$(id -u)" != 0 ]; then
+        refuse "this needs root: sudo sh $me"
+    elif ! unshare -n true 2>/dev/null; then
+        refuse "this user may not make network namespaces"
+    else
+        needs 'veth pairs' ip link add name a type veth peer name b
+        needs VXLAN ip link add name a type vxlan id 1 dstport 4789
+        needs bridges ip link add name a type bridge
+    fi
+    if [ -e "$state" ]; then
+        refuse "the lab is up, or half up: sh down.sh removes it"
+    else
+        present refuse "already on this host:"
+    fi
+    [ -z "$refused" ] || exit 3
+}
+
+# Opens the lab's folder and notes what is about to change.
+begun=
+begin() {
+    begun=yes
+    mkdir "$state"
+    echo "$build" >"$state/build"
+    for other in "$labs"/*/netns; do
+        if [ ! -e /run/netns ] || [ -e "$other" ]; then : >"$state/netns"; fi
+    done
+}
+
+# Last things first. What is gone already is no error; what counts is what is left.
+undo() {
+    # Namespaces
+    is_ours b2 && ip netns del b2
+    is_ours b1 && ip netns del b1
+    is_ours a2 && ip netns del a2
+    is_ours a1 && ip netns del a1
+    is_ours host2 && ip netns del host2
+    is_ours host1 && ip netns del host1
+}
+
+# The one way out, whatever ends this script: until the lab is whole, everything is taken back.
+finish() {
+    status=$?
+    trap '' HUP INT PIPE QUIT TERM
+    trap - EXIT
+    set +ev
+    [ -z "$begun" ] || status=1
+    status=${1:-$status}
+    if [ -n "$begun" ]; then
+        say "this did not work out (sh $me -v shows where); taking everything back"
+        claim
+        undo 2>/dev/null
+        if ! forget; then
+            present say "could not remove"
+            status=4
+        fi
+    fi
+    release
+    exit "$status"
+}
+whole() {
+    trap '' HUP INT PIPE QUIT TERM
+    set +v
+    marks >"$state/namespaces"
+    begun=
+    say "the lab $lab is up; sh down.sh removes it"
+}
+
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
+    trap finish EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    [ "$(id -u)" != 0 ] || one_at_a_time
+    preflight
+    begin
+    exec >/dev/null # sysctl repeats what it is told
+    [ $mode != verbose ] || set -v
+fi
+
+# ---- 1. Namespaces ----
+# each namespace is a network stack of its own: interfaces, addresses, routes and rules
+ip netns add host1
+ip netns add host2
+ip netns add a1
+ip netns add a2
+ip netns add b1
+ip netns add b2
+
+# a node with several interfaces is no router, even where the host is one
+ip netns exec host1 sysctl net.ipv4.ip_forward=0
+ip netns exec host2 sysctl net.ipv4.ip_forward=0
+
+# ---- 2. Veth pairs ----
+# a veth pair is a cable: what goes in at one end comes out at the other
+ip link add a1-veth0 type veth peer name a1-br1
+ip link add a2-veth0 type veth peer name a2-br1
+ip link add b1-veth0 type veth peer name b1-br2
+ip link add b2-veth0 type veth peer name b2-br2
+ip link add name eth0 netns host1 type veth peer name eth0 netns host2
+
+# ---- 3. Into their namespaces ----
+# new interfaces stand on the host; each end goes to the namespace it is for
+ip link set a1-veth0 netns a1
+ip link set a2-veth0 netns a2
+ip link set b1-veth0 netns b1
+ip link set b2-veth0 netns b2
+ip link set a1-br1 netns host1
+ip link set a2-br1 netns host1
+ip link set b1-br2 netns host2
+ip link set b2-br2 netns host2
+
+# ---- 4. Devices ----
+# a VXLAN carries frames in UDP: one segment across whatever lies between
+ip netns exec host1 ip link add name vx42 type vxlan id 42 dstport 4789 local 192.0.2.1 remote 192.0.2.2
+ip netns exec host2 ip link add name vx42 type vxlan id 42 dstport 4789 local 192.0.2.2 remote 192.0.2.1
+
+# ---- 5. Up ----
+# the largest packet, in bytes, the same at both ends
+ip netns exec a1 ip link set a1-veth0 mtu 1450
+ip netns exec host1 ip link set a1-br1 mtu 1450
+ip netns exec a2 ip link set a2-veth0 mtu 1450
+ip netns exec host1 ip link set a2-br1 mtu 1450
+ip netns exec b1 ip link set b1-veth0 mtu 1450
+ip netns exec host2 ip link set b1-br2 mtu 1450
+ip netns exec b2 ip link set b2-veth0 mtu 1450
+ip netns exec host2 ip link set b2-br2 mtu 1450
+ip netns exec host1 ip link set vx42 mtu 1450
+ip netns exec host2 ip link set vx42 mtu 1450
+
+# a new namespace has its lo down, and could not even reach its own addresses
+ip netns exec host1 ip link set lo up
+ip netns exec host2 ip link set lo up
+ip netns exec a1 ip link set lo up
+ip netns exec a2 ip link set lo up
+ip netns exec b1 ip link set lo up
+ip netns exec b2 ip link set lo up
+
+# an interface is made down
+ip netns exec a1 ip link set a1-veth0 up
+ip netns exec a2 ip link set a2-veth0 up
+ip netns exec b1 ip link set b1-veth0 up
+ip netns exec b2 ip link set b2-veth0 up
+ip netns exec host1 ip link set eth0 up
+ip netns exec host2 ip link set eth0 up
+
+# the other ends, at the bridges
+ip netns exec host1 ip link set a1-br1 up
+ip netns exec host1 ip link set a2-br1 up
+ip netns exec host2 ip link set b1-br2 up
+ip netns exec host2 ip link set b2-br2 up
+
+# devices come up after what they stand on
+ip netns exec host1 ip link set vx42 up
+ip netns exec host2 ip link set vx42 up
+
+# ---- 6. Addresses ----
+# with an address comes the route to its prefix
+ip netns exec a1 ip address add 10.0.42.1/24 dev a1-veth0
+ip netns exec a2 ip address add 10.0.42.2/24 dev a2-veth0
+ip netns exec b1 ip address add 10.0.42.3/24 dev b1-veth0
+ip netns exec b2 ip address add 10.0.42.4/24 dev b2-veth0
+ip netns exec host1 ip address add 192.0.2.1/24 dev eth0
+ip netns exec host2 ip address add 192.0.2.2/24 dev eth0
+
+# ---- 7. Bridges ----
+# a bridge is a switch: it passes frames between its ports
+ip netns exec host1 ip link add dev br1 type bridge
+ip netns exec host1 ip link set br1 mtu 1450
+ip netns exec host1 ip link set br1 up
+ip netns exec host2 ip link add dev br2 type bridge
+ip netns exec host2 ip link set br2 mtu 1450
+ip netns exec host2 ip link set br2 up
+
+# ---- 8. Ports ----
+# plug the ends into their bridge
+ip netns exec host1 ip link set a1-br1 master br1
+ip netns exec host1 ip link set a2-br1 master br1
+ip netns exec host2 ip link set b1-br2 master br2
+ip netns exec host2 ip link set b2-br2 master br2
+ip netns exec host1 ip link set vx42 master br1
+ip netns exec host2 ip link set vx42 master br2
+
+whole
