@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "grammar" / "README.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MISTAKES = re.findall(r"^```nsl-wrong\n(.*?)^```\n\n```report\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
+SECTIONS = re.split(r"^##+ ", REFERENCE, flags=re.MULTILINE)[1:]
 EXAMPLES = re.findall(r"^```nsl\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
 
 
@@ -32,6 +33,15 @@ def test_a_mistake_in_the_reference_gets_the_report_that_is_shown(lab: str, repo
 
 def test_every_example_of_a_mistake_is_followed_by_its_report() -> None:
     assert len(MISTAKES) == REFERENCE.count("```nsl-wrong\n") == REFERENCE.count("```report\n")
+
+
+def test_every_statement_has_an_example_and_a_mistake_next_to_it() -> None:
+    titles = {word for section in SECTIONS for word in re.findall(r"[\w-]+", section.partition("\n")[0])}
+    assert set(STATEMENTS) <= titles
+    poor = [
+        section.partition("\n")[0] for section in SECTIONS if "```nsl\n" in section and "```nsl-wrong\n" not in section
+    ]
+    assert poor == ["Lines, words, names"]
 
 
 def test_every_statement_and_keyword_of_the_grammar_is_in_an_example() -> None:

@@ -72,7 +72,7 @@ def _on_another(draft: Draft, kind: str, modes: tuple[str, ...]) -> Macvlan | No
     if dev is not None:
         if host is not None:
             draft.report("NSL801", f"a {kind} stands on one interface", host.span, "keep `dev IF` or `host IF`")
-        under = draft.beside(dev.interface)
+        under = draft.beside(dev.interface, f"; for one of the host write `host {dev.interface.text}`")
         if mode is None or (under is None and draft.place.namespace is not None):
             return None
         segment = under.segment if under else draft.own_segment()

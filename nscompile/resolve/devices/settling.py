@@ -82,8 +82,8 @@ class Settling:
         homes = {bridge.namespace for bridge in self.bridges.values()}
         return home is None or home.namespace.text in homes or self.scope.node(home.namespace) is not None
 
-    def interface(self, place: Place, asking: Word) -> Interface | None:
-        """An interface that a device stands on; None, reported, where there is none of that name."""
+    def interface(self, place: Place, asking: Word, hint: str = "") -> Interface | None:
+        """An interface that a device stands on; None, reported with a hint, where there is none of that name."""
         if place in self._under_way:
             self._misplaced(f"`{place.name}` would stand on itself", asking, "name the interface that is at the bottom")
             return None
@@ -105,7 +105,7 @@ class Settling:
             here = [each.name for each in self._known if each.namespace == place.namespace]
             listed = ", ".join(f"`{name}`" for name in here)
             message = f"`{place.namespace}` has no interface `{place.name}`"
-            way_out = f"its interfaces are {listed}" if listed else "it has no interface"
+            way_out = (f"its interfaces are {listed}" if listed else "it has no interface") + hint
             self.scope.diagnostics.add(Diagnostic("NSL107", message, asking.span, help=way_out))
         return found
 
@@ -134,9 +134,9 @@ class Draft:
     def lacks(self, what: str, way_out: str) -> None:
         self.report("NSL801", f"`{self.place.name}` {what}", self.statement.name.span, way_out)
 
-    def beside(self, name: Word) -> Interface | None:
+    def beside(self, name: Word, hint: str = "") -> Interface | None:
         """Another interface of the same namespace."""
-        return self.settling.interface(Place(self.place.namespace, name.text), name)
+        return self.settling.interface(Place(self.place.namespace, name.text), name, hint)
 
     def own_segment(self) -> Segment:
         name, namespace = self.place.name, self.place.namespace
