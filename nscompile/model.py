@@ -242,6 +242,17 @@ class Tunnel(Device):
 
 
 @dataclass(frozen=True, slots=True)
+class Phys(Device):
+    """An interface of the host, known there as `lent`, that is in a namespace for as long as the lab is up."""
+
+    lent: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.lent} of the host"
+
+
+@dataclass(frozen=True, slots=True)
 class Masquerade:
     """Source NAT for what leaves `prefix`: through the interface `out`, or by any other than `inside`."""
 

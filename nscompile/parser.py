@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 STATEMENTS = (
     *("lab", "bridge", "node", "router", "link", "uplink"),
-    *("dummy", "vlan", "macvlan", "ipvlan", "bond", "vrf", "vxlan", "gre", "ipip", "sit"),
+    *("dummy", "vlan", "macvlan", "ipvlan", "bond", "vrf", "vxlan", "gre", "ipip", "sit", "phys"),
     *("defaults", "let", "for", "include"),
 )
 
@@ -73,6 +73,7 @@ _AFTER = {
     "_ID": "the number of a VLAN or VXLAN",
     "_OF": "the names of its members",
     "_HOST": "an interface of the host",
+    "_PHYS": "an interface of the host",
     "_LOCAL": "an address of the node itself",
     "_REMOTE": "the address of the other end",
     "_GROUP": "a multicast address such as `239.1.1.1`",

@@ -46,25 +46,26 @@ class Phase(Enum):
     PAIRS = (3, Section.PAIRS)
     MOVE_INTERFACES = (4, Section.MOVES)
     MOVE_PORTS = (5, Section.MOVES)
-    DEVICES = (6, Section.DEVICES)
-    MEMBERS = (7, Section.DEVICES)
-    INTERFACE_SETTINGS = (8, Section.UP)
-    UP_LOOPBACKS = (9, Section.UP)
-    UP_INTERFACES = (10, Section.UP)
-    UP_PORTS = (11, Section.UP)
-    UP_DEVICES = (12, Section.UP)
-    ADDRESSES = (13, Section.ADDRESSES)
-    BRIDGES = (14, Section.BRIDGES)
-    PORTS = (15, Section.PORTS)
-    VLANS = (16, Section.PORTS)
-    UPLINKS = (17, Section.UPLINKS)
-    DEFAULT_ROUTES = (18, Section.ROUTES)
-    ROUTES = (19, Section.ROUTES)
-    RULES = (20, Section.ROUTES)
-    FORWARDING = (21, Section.FORWARDING)
-    LATE_SETTINGS = (22, Section.FORWARDING)
-    PASSAGES = (23, Section.FORWARDING)
-    NAT = (24, Section.NAT)
+    LOANS = (6, Section.DEVICES)
+    DEVICES = (7, Section.DEVICES)
+    MEMBERS = (8, Section.DEVICES)
+    INTERFACE_SETTINGS = (9, Section.UP)
+    UP_LOOPBACKS = (10, Section.UP)
+    UP_INTERFACES = (11, Section.UP)
+    UP_PORTS = (12, Section.UP)
+    UP_DEVICES = (13, Section.UP)
+    ADDRESSES = (14, Section.ADDRESSES)
+    BRIDGES = (15, Section.BRIDGES)
+    PORTS = (16, Section.PORTS)
+    VLANS = (17, Section.PORTS)
+    UPLINKS = (18, Section.UPLINKS)
+    DEFAULT_ROUTES = (19, Section.ROUTES)
+    ROUTES = (20, Section.ROUTES)
+    RULES = (21, Section.ROUTES)
+    FORWARDING = (22, Section.FORWARDING)
+    LATE_SETTINGS = (23, Section.FORWARDING)
+    PASSAGES = (24, Section.FORWARDING)
+    NAT = (25, Section.NAT)
 
     @property
     def order(self) -> int:
@@ -91,10 +92,11 @@ class Kind(Enum):
     SETTING = "setting"
     PASSAGE = "passage"
     INSIDE = "inside"
+    LOAN = "loan"
 
 
 # Functions of the scripts' prelude that a plan may call, where what a command does depends on the host.
-FUNCTIONS = ("let_pass", "let_pass_no_more", "restore")
+FUNCTIONS = ("give_back", "let_pass", "let_pass_no_more", "restore")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def render(plan: Plan, script: str) -> str:
             rules=plan.names(Kind.RULE),
             passages=plan.names(Kind.PASSAGE),
             settings=[key for (key,) in plan.names(Kind.SETTING)],
+            loans=[name for (name,) in plan.names(Kind.LOAN)],
         )
     )
 

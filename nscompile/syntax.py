@@ -309,6 +309,11 @@ class Device(Syntax):
     name: Word
     clauses: tuple[Syntax, ...]
 
+    @property
+    def called(self) -> Word:
+        """What its namespace knows it by."""
+        return next((clause.name for clause in self.clauses if isinstance(clause, As)), self.name)
+
 
 class Dummy(Device):
     __slots__ = ()
@@ -353,6 +358,10 @@ class Ipip(Tunnel):
 
 
 class Sit(Tunnel):
+    __slots__ = ()
+
+
+class Phys(Device):
     __slots__ = ()
 
 

@@ -32,7 +32,7 @@ echo ready
 exec cat
 """
 
-# Besides the way out, what a host in use has: rules of its own, and settings that are not the default.
+# Besides the way out, what a host in use has: a spare interface, rules of its own, settings that are not the default.
 _OUTSIDE = """
 ip link add enp0s3 type veth peer name eth0 netns {internet}
 ip link set enp0s3 addrgenmode none
@@ -42,18 +42,27 @@ ip link set enp0s3 up
 nsenter --target {internet} --net ip address add 10.0.2.2/24 dev eth0
 nsenter --target {internet} --net ip address add 2001:db8:2::2/64 dev eth0 nodad
 nsenter --target {internet} --net ip link set eth0 up
+ip link add enp7s0 mtu 1450 type veth peer name eth1 netns {internet}
+ip link set enp7s0 addrgenmode none
+ip link set enp7s0 up
+nsenter --target {internet} --net ip address add 198.51.100.1/24 dev eth1
+nsenter --target {internet} --net ip link set eth1 up
 ip route add default via 10.0.2.2
 ip -6 route add default via 2001:db8:2::2
 for try in 1 2 3 4 5; do if ping -c 1 -W 1 2001:db8:8::8 >/dev/null; then break; fi; done
 iptables -A FORWARD -s 203.0.113.0/24 -j REJECT
 iptables -t nat -A POSTROUTING -s 203.0.113.0/24 -o enp0s3 -j MASQUERADE
+sysctl -q net.ipv4.conf.enp7s0.proxy_arp=1 net.ipv6.conf.enp7s0.accept_ra=0 net.ipv4.neigh.enp7s0.locktime=77
 sysctl -q net.ipv4.conf.enp0s3.forwarding=1 net.ipv6.conf.enp0s3.forwarding=1 net.ipv4.conf.all.accept_redirects=0
 """
 
-# Everything that a lab could leave behind.
+# Everything that a lab could leave behind. An interface notices its carrier some time after it came up, and what the
+# kernel adds then would be missed.
 _STATE = r"""
-echo '## links';      ip -d link show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/ link-netnsid [0-9]+//'
-echo '## addresses';  ip address show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/ link-netnsid [0-9]+//'
+for try in 1 2 3 4 5 6 7 8 9; do case $(ip link show enp7s0 2>/dev/null) in *NO-CARRIER*) sleep 0.1 ;; *) break ;; esac; done
+plain='s/^[0-9]+: //; s/@if[0-9]+//; s/ link-netnsid [0-9]+//'
+echo '## links';      ip -d link show | sed -E "$plain"
+echo '## addresses';  ip address show | sed -E "$plain"
 echo '## routes';     ip route show table all; ip -6 route show table all
 echo '## rules';      ip rule show; ip -6 rule show
 echo '## iptables';   iptables-save | sed 's/ \[[0-9:]*\]$//'

@@ -176,7 +176,7 @@ def test_of_two_up_at_once_one_wins_and_the_other_refuses(host: Host) -> None:
     ("trouble", "complaint"),
     [
         ("mount -n --bind /dev/null $(readlink -f /usr/sbin/ip)", "the ip on this host is not that of iproute2"),
-        ("ip link set enp0s3 name eth7", "this host has no interface enp0s3, the way out of the lab"),
+        ("ip link set enp0s3 name eth7", "this host has no interface enp0s3"),
         ("ip address add 192.0.2.9/28 dev enp0s3", "the lab's prefix 192.0.2.0/24 overlaps what this host has: enp0s3"),
         (
             "ip address add 192.0.9.9/16 dev enp0s3",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nscompile.lower.dispatch import lower
 from nscompile.lower.firewall import firewall_steps
 from nscompile.lower.overview import drawing, table
-from nscompile.model import Bond, Macvlan, VlanInterface, Vxlan
+from nscompile.model import Bond, Macvlan, Phys, VlanInterface, Vxlan
 from nscompile.plan import Firewall, Plan, Step
 
 # Imported for the implementations that they register.
@@ -66,6 +66,8 @@ def _under(device: Device) -> tuple[str, ...]:
     """The interfaces of the host that a device stands on."""
     on_host = device.interface.namespace is None
     match device:
+        case Phys(lent=lent):
+            return (lent,)
         case Macvlan(parent=parent, on_host=True):
             return (parent,)
         case VlanInterface(parent=parent) if on_host:

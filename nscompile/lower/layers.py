@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import device, lower, within
 from nscompile.lower.interfaces import deleted, plugged, settled
-from nscompile.model import Bond, Dummy, Macvlan, VlanInterface, Vrf
+from nscompile.model import Bond, Dummy, Macvlan, Phys, VlanInterface, Vrf
 from nscompile.plan import Kind, Need, Phase, Step, Undo
 
 if TYPE_CHECKING:
@@ -84,6 +84,18 @@ def _vrf(vrf: Vrf) -> Iterator[Step]:
             vrf.interface.span,
         )
     yield from finished(vrf)
+
+
+@lower.register(Phys)
+def _phys(phys: Phys) -> Iterator[Step]:
+    name, home, span = phys.interface.name, phys.interface.namespace or "", phys.interface.span
+    why = "an interface of the host itself, lent for as long as the lab is up"
+    back = Undo(Kind.LOAN, (phys.lent,), ("give_back", phys.lent, home, name))
+    yield Step(Phase.LOANS, ("ip", "link", "set", *device(phys.lent), "netns", home), why, span, undo=back)
+    if name != phys.lent:
+        renamed = within(home, "ip", "link", "set", *device(phys.lent), "name", name)
+        yield Step(Phase.LOANS, renamed, why, span)
+    yield from finished(phys)
 
 
 def created(made: Device, why: str, options: Command, need: Need | None = None, parent: str | None = None) -> Step:

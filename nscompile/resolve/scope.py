@@ -112,14 +112,14 @@ def _declare_lab(statement: syntax.Lab, scope: Scope) -> None:
 
 def _declare_device(statement: syntax.Device, scope: Scope) -> None:
     """A device has its name in its namespace; whether that is declared is seen once all statements are known."""
-    if values.interface_name(statement.name, scope.diagnostics) is None:
+    if None in (values.interface_name(word, scope.diagnostics) for word in (statement.name, statement.called)):
         return
     home = only(syntax.In, statement.clauses, scope.diagnostics)
-    place = (home.namespace.text if home else None, statement.name.text)
+    place = (home.namespace.text if home else None, statement.called.text)
     first = scope.devices.setdefault(place, statement)
     if first is not statement:
         what = f"`{place[0]}` has a second interface called" if place[0] else "there is a second interface called"
-        _duplicate(f"{what} `{place[1]}`", statement.name.span, first.name.span, scope.diagnostics)
+        _duplicate(f"{what} `{place[1]}`", statement.called.span, first.called.span, scope.diagnostics)
 
 
 _Declared = TypeVar("_Declared", syntax.Bridge, syntax.Node)

@@ -214,6 +214,7 @@ note() {
     grep . "$@" >"$state/$key"
 }
 
+
 # Opens the lab's folder and notes what is about to change.
 begun=
 begin() {

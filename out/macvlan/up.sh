@@ -152,7 +152,7 @@ preflight() {
     else
         needs macvlans sh -c 'ip link add name a type bridge && ip link add name b link a type macvlan'
     fi
-    has_interface enp0s3 || refuse 'this host has no interface enp0s3, the way out of the lab'
+    has_interface enp0s3 || refuse 'this host has no interface enp0s3'
     if [ -e "$state" ]; then
         refuse "the lab is up, or half up: sh down.sh removes it"
     else
@@ -160,6 +160,7 @@ preflight() {
     fi
     [ -z "$refused" ] || exit 3
 }
+
 
 # Opens the lab's folder and notes what is about to change.
 begun=

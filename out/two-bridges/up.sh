@@ -209,7 +209,7 @@ preflight() {
         needs bridges ip link add name a type bridge
         needs 'source NAT with iptables' iptables -t nat -A POSTROUTING -j MASQUERADE
     fi
-    has_interface enp0s3 || refuse 'this host has no interface enp0s3, the way out of the lab'
+    has_interface enp0s3 || refuse 'this host has no interface enp0s3'
     if [ -e "$state" ]; then
         refuse "the lab is up, or half up: sh down.sh removes it"
     else
@@ -229,6 +229,7 @@ note() {
     done
     grep . "$@" >"$state/$key"
 }
+
 
 # Opens the lab's folder and notes what is about to change.
 begun=

@@ -181,6 +181,7 @@ preflight() {
     [ -z "$refused" ] || exit 3
 }
 
+
 # Opens the lab's folder and notes what is about to change.
 begun=
 begin() {

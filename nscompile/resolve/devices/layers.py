@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nscompile import syntax
-from nscompile.model import Bond, Dummy, Macvlan, Segment, VlanInterface, Vrf
+from nscompile.model import Bond, Dummy, Macvlan, Phys, Segment, VlanInterface, Vrf
 from nscompile.resolve import values
 from nscompile.resolve.devices.settling import read
 
@@ -132,6 +132,16 @@ def _vrf(_statement: syntax.Vrf, draft: Draft) -> Vrf | None:
     families = tuple(sorted({address.ip.version for member in members for address in member.addresses}))
     interface = draft.interface(draft.own_segment())
     return Vrf(interface, None, tuple(each.name for each in members), number, families)
+
+
+@read.register(syntax.Phys)
+def _phys(statement: syntax.Phys, draft: Draft) -> Phys | None:
+    draft.only(syntax.As)
+    if draft.place.namespace is None:
+        draft.lacks("is on the host already", "add `in NODE`, the node that it is lent to")
+        return None
+    segment = Segment(f"host/{statement.name.text}", f"`{statement.name.text}` of the host", None)
+    return Phys(draft.interface(segment), draft.port(), statement.name.text)
 
 
 def _members(draft: Draft) -> list[Interface]:

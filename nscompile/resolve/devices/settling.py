@@ -123,7 +123,7 @@ class Draft:
     @property
     def place(self) -> Place:
         home = next((clause for clause in self.statement.clauses if isinstance(clause, syntax.In)), None)
-        return Place(home.namespace.text if home else None, self.statement.name.text)
+        return Place(home.namespace.text if home else None, self.statement.called.text)
 
     def only(self, kind: type[_Clause]) -> _Clause | None:
         return only(kind, self.statement.clauses, self.settling.scope.diagnostics)
@@ -153,7 +153,7 @@ class Draft:
             in_place=True,
             mac=values.mac(mac.value, report) if mac else None,
             mtu=values.mtu(mtu.value, report) if mtu else None,
-            span=self.statement.name.span,
+            span=self.statement.called.span,
         )
 
     def port(self) -> Port | None:
