@@ -33,6 +33,7 @@ class Section(Enum):
     PORTS = "Ports"
     UPLINKS = "Uplinks"
     ROUTES = "Routes"
+    IMPAIRMENTS = "Impairments"
     FORWARDING = "Forwarding"
     NAT = "NAT"
 
@@ -57,10 +58,12 @@ class Phase(Enum):
     DEFAULT_ROUTES = (15, Section.ROUTES)
     ROUTES = (16, Section.ROUTES)
     RULES = (17, Section.ROUTES)
-    FORWARDING = (18, Section.FORWARDING)
-    LATE_SETTINGS = (19, Section.FORWARDING)
-    PASSAGES = (20, Section.FORWARDING)
-    NAT = (21, Section.NAT)
+    IMPAIRMENTS = (18, Section.IMPAIRMENTS)
+    RATES = (19, Section.IMPAIRMENTS)
+    FORWARDING = (20, Section.FORWARDING)
+    LATE_SETTINGS = (21, Section.FORWARDING)
+    PASSAGES = (22, Section.FORWARDING)
+    NAT = (23, Section.NAT)
 
     @property
     def order(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from nscompile.checks import addresses, devices, routes
+from nscompile.checks import addresses, devices, impairments, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +31,9 @@ CHECKS: tuple[Check, ...] = (
     devices.one_mtu_on_a_segment,
     devices.vlan_on_vlan_aware_bridge,
     devices.node_has_interface,
+    impairments.nothing_is_missing,
+    impairments.jitter_within_delay,
+    impairments.limit_holds_what_is_under_way,
     routes.next_hop_is_connected,
     routes.device_is_in_the_namespace,
     routes.no_route_twice,
