@@ -8,12 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from math import ceil
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
 
     from nscompile.source import Source, Span
+
+DEFAULT_MTU = 1500  # ETH_DATA_LEN, include/uapi/linux/if_ether.h
+ETHERNET_HEADER = 14  # bytes: ETH_HLEN, in the same file
 
 # Where a vlan-aware bridge puts untagged frames, and itself, unless it is told otherwise.
 NATIVE_VLAN = 1
@@ -31,6 +36,35 @@ class Given(Generic[_Value]):
 
     value: _Value
     span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit, as the lab writes it, and what that is in seconds, percent or bits a second."""
+
+    text: str
+    amount: Fraction
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Impairment:
+    """What an interface does to the packets that it sends; `limit` is how many may wait in it."""
+
+    delay: Quantity | None = None
+    jitter: Quantity | None = None
+    loss: Quantity | None = None
+    duplicate: Quantity | None = None
+    reorder: Quantity | None = None
+    corrupt: Quantity | None = None
+    rate: Quantity | None = None
+    limit: Given[int] | None = None
+
+    def under_way(self, mtu: int) -> int:
+        """How many packets of full size are on their way at once at the full rate; 0 where there is none."""
+        if self.delay is None or self.rate is None:
+            return 0
+        return ceil(self.delay.amount * self.rate.amount / 8 / (mtu + ETHERNET_HEADER))
 
 
 @cache
@@ -82,6 +116,12 @@ class Interface:
     mac: Given[str] | None
     mtu: Given[int] | None
     span: Span = field(compare=False)
+    impairment: Impairment | None = None
+
+    @property
+    def largest(self) -> int:
+        """The MTU in force, in bytes."""
+        return self.mtu.value if self.mtu else DEFAULT_MTU
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,14 @@ _AFTER = {
     "_DEV": "an interface of the node",
     "_MTU": "a number of bytes",
     "_MAC": "an address such as `02:00:00:00:00:01`",
+    "_DELAY": "a time such as `10ms`",
+    "_JITTER": "a time such as `2ms`",
+    "_LOSS": "a share of the packets such as `1%`",
+    "_DUPLICATE": "a share of the packets such as `1%`",
+    "_REORDER": "a share of the packets such as `5%`",
+    "_CORRUPT": "a share of the packets such as `0.1%`",
+    "_RATE": "bits a second such as `10mbit`",
+    "_LIMIT": "a number of packets",
     "_GATEWAY": "an address such as `192.0.2.254`, or `none`",
     "_ROUTE": "a prefix such as `198.51.100.0/24`, or `default`",
     "_LOOPBACK": "an address such as `192.0.2.1/32`",
@@ -87,6 +95,8 @@ _AFTER = {
 _CLOSE = "close the block with a `}` on a line of its own"
 
 _REST_OF_LINE = re.compile(r"(?:\\[ \t]*\n|#[^\n]*|[^\n])*")
+_NUMBER_BEFORE = re.compile(r"\s([0-9]+(?:\.[0-9]+)?)[ \t]+$")
+_UNITS = frozenset("us ms s % bit kbit mbit gbit".split())
 _WORD = re.compile(r'[^\s#{},:"\\]+|.')
 
 
@@ -210,7 +220,7 @@ class _Recovery:
         if in_open_block:
             message = f"`{span.text}` begins a statement, but the block above is still open"
             return Diagnostic("NSL012", message, span, help=f"{_CLOSE} before it")
-        return _odd_character(span, accepted) or _unexpected(span, expected, wanted)
+        return _odd_character(span, accepted) or _torn_off(span) or _unexpected(span, expected, wanted)
 
 
 def _odd_character(span: Span, accepted: set[str]) -> Diagnostic | None:
@@ -222,6 +232,16 @@ def _odd_character(span: Span, accepted: set[str]) -> Diagnostic | None:
         message, way_out = f"unexpected character U+{ord(char):04X}", "write a plain space, or nothing"
         return Diagnostic("NSL014", message, span.part(0, 1), help=way_out)
     return None
+
+
+def _torn_off(span: Span) -> Diagnostic | None:
+    """A unit with a space before it."""
+    text = span.source.text
+    number = _NUMBER_BEFORE.search(text[_start_of_line(text, span.start) : span.start])
+    if number is None or span.text not in _UNITS:
+        return None
+    way_out = f"write `{number[1]}{span.text}`, without a space"
+    return Diagnostic("NSL012", f"unexpected `{span.text}`", span, help=way_out)
 
 
 def _unexpected(span: Span, expected: list[str], wanted: str) -> Diagnostic:

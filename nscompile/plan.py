@@ -34,6 +34,7 @@ class Section(Enum):
     PORTS = "Ports"
     UPLINKS = "Uplinks"
     ROUTES = "Routes"
+    IMPAIRMENTS = "Impairments"
     FORWARDING = "Forwarding"
     NAT = "NAT"
 
@@ -62,10 +63,12 @@ class Phase(Enum):
     DEFAULT_ROUTES = (19, Section.ROUTES)
     ROUTES = (20, Section.ROUTES)
     RULES = (21, Section.ROUTES)
-    FORWARDING = (22, Section.FORWARDING)
-    LATE_SETTINGS = (23, Section.FORWARDING)
-    PASSAGES = (24, Section.FORWARDING)
-    NAT = (25, Section.NAT)
+    IMPAIRMENTS = (22, Section.IMPAIRMENTS)
+    RATES = (23, Section.IMPAIRMENTS)
+    FORWARDING = (24, Section.FORWARDING)
+    LATE_SETTINGS = (25, Section.FORWARDING)
+    PASSAGES = (26, Section.FORWARDING)
+    NAT = (27, Section.NAT)
 
     @property
     def order(self) -> int:

@@ -97,12 +97,55 @@ class Trunk(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
+class Delay(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Loss(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Reorder(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupt(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Rate(Syntax):
+    value: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Syntax):
+    value: Word
+
+
+ImpairmentClause: TypeAlias = Delay | Jitter | Loss | Duplicate | Reorder | Corrupt | Rate | Limit
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment(Syntax):
     """`[ip …] on BR …`; without `ip` the addresses are automatic."""
 
     ip: Ip | None
     bridge: Word
-    clauses: tuple[As | Mac | Mtu | Vlan | Trunk, ...]
+    clauses: tuple[As | Mac | Mtu | Vlan | Trunk | ImpairmentClause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +219,11 @@ class Sysctl(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class End(Syntax):
-    """One end of a link: `NODE[:IF] [ip …] [mac …]`."""
+    """One end of a link: `NODE[:IF] [ip …] [mac …]`, and at the left end impairments of that direction alone."""
 
     node: Word
     interface: Word | None
-    clauses: tuple[Ip | Mac, ...]
+    clauses: tuple[Ip | Mac | ImpairmentClause, ...]
 
 
 BridgeClause: TypeAlias = In | Ip | Net | Nat | Mtu | Stp | VlanAware
@@ -209,7 +252,7 @@ class For(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class Defaults(Syntax):
-    clauses: tuple[Mtu | Sysctl, ...]
+    clauses: tuple[Mtu | Sysctl | ImpairmentClause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +281,7 @@ class Router(Node):
 class Link(Syntax):
     left: End
     right: End
-    clauses: tuple[Mtu, ...]
+    clauses: tuple[Mtu | ImpairmentClause, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from nscompile.checks import addresses, devices, layers, routes
+from nscompile.checks import addresses, devices, impairments, layers, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,9 @@ CHECKS: tuple[Check, ...] = (
     layers.vrf_has_its_own_table,
     layers.trunk_carries_vlan,
     layers.tunnel_begins_at_home,
+    impairments.nothing_is_missing,
+    impairments.jitter_within_delay,
+    impairments.limit_holds_what_is_under_way,
     routes.next_hop_is_connected,
     routes.device_is_in_the_namespace,
     routes.no_route_twice,

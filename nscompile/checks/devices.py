@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from nscompile.diagnostics import Diagnostic, Severity
-from nscompile.model import Given
+from nscompile.model import DEFAULT_MTU, Given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MOST_PORTS = 1023  # BR_MAX_PORTS less port 0, net/bridge/br_private.h
 LEAST_MTU_IPV6 = 1280  # RFC 8200, section 5
-DEFAULT_MTU = 1500  # ETH_DATA_LEN, include/uapi/linux/if_ether.h
 
 
 def mac_once_on_a_segment(topology: Topology) -> Iterator[Diagnostic]:

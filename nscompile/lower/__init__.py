@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import lower
 from nscompile.lower.firewall import firewall_steps
+from nscompile.lower.impairments import impairment_steps
 from nscompile.lower.overview import drawing, table
 from nscompile.model import Bond, Macvlan, Phys, VlanInterface, Vxlan
 from nscompile.plan import Firewall, Plan, Step
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
-    steps = sorted([*_steps(topology), *firewall_steps(topology, firewall)], key=lambda step: step.phase.order)
+    steps = [*_steps(topology), *impairment_steps(topology), *firewall_steps(topology, firewall)]
     return Plan(
         lab=topology.name,
         sources=topology.sources,
         drawing=drawing(topology),
         table=table(topology),
-        steps=tuple(steps),
+        steps=tuple(sorted(steps, key=lambda step: step.phase.order)),
         outside=_outside(topology),
         host_prefixes=_host_prefixes(topology),
         firewall=firewall,

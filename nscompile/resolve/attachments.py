@@ -10,10 +10,11 @@ from nscompile import syntax
 from nscompile.model import NATIVE_VLAN, Attachment, Interface, Port, Segment
 from nscompile.resolve import values
 from nscompile.resolve.addressing import pools_of
+from nscompile.resolve.impairments import impairment
 from nscompile.resolve.scope import Scope, only
 
 if TYPE_CHECKING:
-    from nscompile.model import Address, Bridge, Given, IPNetwork
+    from nscompile.model import Address, Bridge, Given, Impairment, IPNetwork
     from nscompile.resolve.naming import Key, Names
 
 
@@ -32,6 +33,7 @@ class Wire:
     mtu: Given[int] | None
     vlan: Given[int] | None
     trunk: tuple[Given[str], ...]
+    impairment: Impairment | None
     interface: str | Key
     port: Key
 
@@ -79,6 +81,7 @@ def _read(node: str, statement: syntax.Attachment, place: _Place, names: Names, 
         mtu=values.mtu(mtu.value, report) if mtu else None,
         vlan=values.vlan(vlan.value, report) if vlan else None,
         trunk=values.vlans(trunk.vlans, report) if trunk else (),
+        impairment=impairment(statement.clauses, report),
         interface=name or names.wish(node, natural, "interface", natural),
         port=names.wish(node, name or natural, "port", None if given and place.bridge.namespace is None else port),
     )
@@ -124,6 +127,7 @@ def build(wire: Wire, granted: dict[Key, str]) -> Attachment:
         mac=wire.mac,
         mtu=wire.mtu,
         span=given.name.span if given else span,
+        impairment=wire.impairment,
     )
     port = Port(granted[wire.port], bridge.namespace, bridge.name, wire.vlan, wire.trunk, wire.mtu, span)
     return Attachment(interface, port)

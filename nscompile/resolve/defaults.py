@@ -6,7 +6,7 @@ They are put into the syntax, so that no later step knows of defaults.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TAKERS: dict[type[Syntax], tuple[type[Syntax], ...]] = {
     syntax.Mtu: (syntax.Bridge, syntax.Attachment, syntax.Link, syntax.Uplink),
     syntax.Sysctl: (syntax.Node,),
+    **dict.fromkeys(get_args(syntax.ImpairmentClause), (syntax.Attachment, syntax.Link)),
 }
 
 

@@ -10,10 +10,11 @@ from nscompile import syntax
 from nscompile.diagnostics import Diagnostic
 from nscompile.model import Interface, Link, Segment
 from nscompile.resolve import values
+from nscompile.resolve.impairments import impairment
 from nscompile.resolve.scope import Scope, only
 
 if TYPE_CHECKING:
-    from nscompile.model import Address, Given
+    from nscompile.model import Address, Given, Impairment
     from nscompile.resolve.naming import Key, Names
 
 
@@ -39,6 +40,8 @@ class Cable:
     left: Tip
     right: Tip
     mtu: Given[int] | None
+    going_left: Impairment | None
+    going_right: Impairment | None
 
 
 def read(names: Names, scope: Scope) -> list[Cable]:
@@ -84,11 +87,14 @@ def _joins_two_nodes(statement: syntax.Link, scope: Scope) -> bool:
 def _read(statement: syntax.Link, suffix: str, names: Names, scope: Scope) -> Cable:
     left, right = statement.left, statement.right
     mtu = only(syntax.Mtu, statement.clauses, scope.diagnostics)
+    both = impairment(statement.clauses, scope.diagnostics)
     return Cable(
         statement,
         _tip(left, f"{left.node.text}-{right.node.text}{suffix}", names, scope),
         _tip(right, f"{right.node.text}-{left.node.text}{suffix}", names, scope),
         values.mtu(mtu.value, scope.diagnostics) if mtu else None,
+        going_left=both,
+        going_right=impairment(left.clauses, scope.diagnostics) or both,
     )
 
 
@@ -112,7 +118,7 @@ def build(cable: Cable, granted: dict[Key, str]) -> Link:
     left, right = cable.left, cable.right
     segment = Segment(f"link {left.node}:{_name(left, granted)}", f"the link `{left.node} -- {right.node}`", None)
 
-    def end(tip: Tip) -> Interface:
+    def end(tip: Tip, sent: Impairment | None) -> Interface:
         return Interface(
             name=_name(tip, granted),
             namespace=tip.node,
@@ -122,9 +128,10 @@ def build(cable: Cable, granted: dict[Key, str]) -> Link:
             mac=tip.mac,
             mtu=cable.mtu,
             span=(tip.statement.interface or tip.statement.node).span,
+            impairment=sent,
         )
 
-    return Link(end(left), end(right), cable.statement.span)
+    return Link(end(left, cable.going_right), end(right, cable.going_left), cable.statement.span)
 
 
 def _name(tip: Tip, granted: dict[Key, str]) -> str:

@@ -11,6 +11,7 @@ from nscompile import syntax
 from nscompile.diagnostics import Diagnostic
 from nscompile.model import Interface, Port, Segment, Vrf
 from nscompile.resolve import values
+from nscompile.resolve.impairments import impairment
 from nscompile.resolve.scope import Scope, only
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ class Draft:
             mac=values.mac(mac.value, report) if mac else None,
             mtu=values.mtu(mtu.value, report) if mtu else None,
             span=self.statement.called.span,
+            impairment=impairment(self.statement.clauses, report),
         )
 
     def port(self) -> Port | None:

@@ -1,0 +1,225 @@
+#!/bin/sh
+# Removes the lab impaired from this host, also when half of it is gone already.
+#
+#   pc    --.
+#   phone --+-- lan (in home)
+#   dsl   --'
+#
+#   dsl -- isp -- server
+#   isp -- ship
+#   isp -- mirror
+#
+#   namespace  interface    addresses        default route
+#   pc         pc-veth0     192.168.1.10/24  192.168.1.1
+#   phone      phone-veth0  192.168.1.11/24  192.168.1.1
+#   dsl        dsl-veth0    192.168.1.1/24   10.0.12.2
+#              dsl-isp      10.0.12.1/30
+#   isp        isp-dsl      10.0.12.2/30     -
+#              isp-server   10.0.23.1/30
+#              isp-ship     10.0.24.1/30
+#              isp-mirror   10.0.25.1/30
+#   server     server-isp   10.0.23.2/30     10.0.23.1
+#   ship       ship-isp     10.0.24.2/30     10.0.24.1
+#   mirror     mirror-isp   10.0.25.2/30     -
+#   home       lan          -                -
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab impaired                      # networks as they are outside the laboratory: slow, far away, lossy, half broken
+#
+#   # At home. What is said of an interface is what becomes of the packets that it sends: the phone's are late, some get lost.
+#   bridge lan in home
+#   node pc ip 192.168.1.10/24 on lan gateway 192.168.1.1
+#   node phone ip 192.168.1.11/24 on lan delay 3ms jitter 2ms loss 1% gateway 192.168.1.1
+#
+#   # The telephone line is slow upwards and faster downwards: each end holds down what it sends.
+#   router dsl ip 192.168.1.1/24 on lan route default via 10.0.12.2
+#   router isp route 192.168.1.0/24 via 10.0.12.1
+#   link dsl ip 10.0.12.1/30 rate 1mbit -- isp ip 10.0.12.2/30 rate 16mbit
+#
+#   # A cable through the ocean: 45 ms in both directions, so 90 ms there and back.
+#   node server route default via 10.0.23.1
+#   link isp ip 10.0.23.1/30 -- server ip 10.0.23.2/30 delay 45ms
+#
+#   # A satellite, 8000 km up: 269 packets of full size are between isp and ship at once, and 131 more may wait their turn.
+#   node ship route default via 10.0.24.1
+#   link isp ip 10.0.24.1/30 -- ship ip 10.0.24.2/30 delay 65ms rate 50mbit limit 400
+#
+#   # Two strands of fibre, of which an excavator has cut one: nothing gets from isp to mirror, all of it the other way.
+#   node mirror
+#   link isp ip 10.0.25.1/30 loss 100% -- mirror ip 10.0.25.2/30
+
+set -u
+
+usage() {
+    cat <<'end'
+usage: sh down.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Removes the lab impaired that sh up.sh built, as root, and nothing else. Processes that run in its
+namespaces are ended.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs, and what it says
+  -h, --help     print this
+
+Exit status: 0 done, or there was nothing to do; 2 wrong usage; 3 refused, and nothing
+was changed; 4 something could not be removed.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=down.sh
+lab=impaired
+labs=/run/nscompile
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=4b154b4ed2bd
+namespaces="pc phone dsl isp server ship mirror home"
+interfaces="pc-veth0 pc-lan phone-veth0 phone-lan dsl-veth0 dsl-lan dsl-isp isp-dsl isp-server server-isp \
+isp-ship ship-isp isp-mirror mirror-isp"
+passing="pc-veth0 pc-lan phone-veth0 phone-lan dsl-veth0 dsl-lan dsl-isp isp-dsl isp-server server-isp \
+isp-ship ship-isp isp-mirror mirror-isp" # on the host only until they are moved
+
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    tries=0
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+}
+release() {
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
+present() {
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+}
+
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
+    done
+}
+
+# The processes in the lab's namespaces.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
+    done
+}
+
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(marks)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    [ -e "$state/namespaces" ] || for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
+forget() {
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    rm -f "$state"/*
+    rmdir "$state"
+}
+
+finish() {
+    trap - EXIT
+    release
+    exit "$1"
+}
+begin() {
+    if [ "$(id -u)" != 0 ]; then
+        say "this needs root: sudo sh $me" && exit 3
+    fi
+    trap 'finish $?' EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    one_at_a_time
+    if [ ! -e "$state" ]; then
+        say "the lab $lab is not up; there is nothing to do" && exit 0
+    fi
+    if [ -e "$state/build" ] && [ "$(cat "$state/build")" != "$build" ]; then
+        say "the lab $lab that is up was built by another up.sh; use the down.sh that was compiled with it" && exit 3
+    fi
+    claim
+    exec 3>&2
+    # What is gone already is no error; what counts is what is left.
+    [ $mode = verbose ] || exec 2>/dev/null
+}
+gone() {
+    set +v
+    exec 2>&3
+    if ! forget; then
+        present say "could not remove" && exit 4
+    fi
+    say "the lab $lab is gone"
+}
+
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
+    begin
+    [ $mode != verbose ] || set -v
+fi
+
+# ---- 1. Namespaces ----
+is_ours home && ip netns del home
+is_ours mirror && ip netns del mirror
+is_ours ship && ip netns del ship
+is_ours server && ip netns del server
+is_ours isp && ip netns del isp
+is_ours dsl && ip netns del dsl
+is_ours phone && ip netns del phone
+is_ours pc && ip netns del pc
+
+gone
