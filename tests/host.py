@@ -59,7 +59,9 @@ sysctl -q net.ipv4.conf.enp0s3.forwarding=1 net.ipv6.conf.enp0s3.forwarding=1 ne
 # Everything that a lab could leave behind. An interface notices its carrier some time after it came up, and what the
 # kernel adds then would be missed.
 _STATE = r"""
-for try in 1 2 3 4 5 6 7 8 9; do case $(ip link show enp7s0 2>/dev/null) in *NO-CARRIER*) sleep 0.1 ;; *) break ;; esac; done
+for try in 1 2 3 4 5 6 7 8 9; do
+    case $(ip link show enp7s0 2>/dev/null) in *NO-CARRIER*) sleep 0.1 ;; *) break ;; esac
+done
 plain='s/^[0-9]+: //; s/@if[0-9]+//; s/ link-netnsid [0-9]+//'
 echo '## links';      ip -d link show | sed -E "$plain"
 echo '## addresses';  ip address show | sed -E "$plain"
