@@ -112,7 +112,8 @@ def comments(lines: Iterable[str]) -> Safe:
 
 def names(value: Iterable[str]) -> Safe:
     """A list of words inside double quotes, its lines joined so that one space stands between any two words."""
-    return Safe(" \\\n".join(textwrap.wrap(" ".join(map(_word, value)), 100, break_on_hyphens=False)))
+    lines = textwrap.wrap(" ".join(map(_word, value)), 100, break_long_words=False, break_on_hyphens=False)
+    return Safe(" \\\n".join(lines))
 
 
 def rows(table: Iterable[tuple[str, ...]]) -> list[str]:
