@@ -202,6 +202,31 @@ class Namespace:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A command for a shell that is started in a namespace once the lab is built."""
+
+    namespace: str
+    command: str
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NameServers:
+    """Whom a namespace asks for names, the first that answers."""
+
+    namespace: str
+    servers: tuple[Given[IPAddress], ...]
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """That every node knows the others by name."""
+
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """A whole lab; `damaged` names the namespaces of which a part could not be resolved."""
 
@@ -214,6 +239,9 @@ class Topology:
     uplinks: tuple[Uplink, ...]
     masquerades: tuple[Masquerade, ...]
     forwards: tuple[Forwarding, ...]
+    programs: tuple[Program, ...]
+    name_servers: tuple[NameServers, ...]
+    hosts: Hosts | None
     damaged: frozenset[str] = field(compare=False)
 
     def interfaces(self) -> Iterator[Interface]:

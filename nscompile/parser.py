@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lark.tree import Meta
 
-STATEMENTS = ("lab", "bridge", "node", "router", "link", "uplink")
+STATEMENTS = ("lab", "bridge", "node", "router", "link", "uplink", "hosts")
 
 # What a person would call a terminal of the grammar; keywords are called by their own word.
 _CALLED = {
@@ -63,6 +63,8 @@ _AFTER = {
     "_ROUTE": "a prefix such as `198.51.100.0/24`, or `default`",
     "_LOOPBACK": "an address such as `192.0.2.1/32`",
     "_SYSCTL": "`KEY=VALUE`",
+    "_RUN": "a command in double quotes",
+    "_DNS": "the address of a name server",
 }
 
 _CLOSE = "close the block with a `}` on a line of its own"
@@ -245,7 +247,7 @@ def _near(word: str, words: Iterable[str]) -> str | None:
 
 
 def _wanted(after: str, expected: list[str]) -> str:
-    if after in _AFTER and {"NAME", "VALUE", "SETTING"} & set(expected):
+    if after in _AFTER and {"NAME", "VALUE", "SETTING", "STRING"} & set(expected):
         return _AFTER[after]
     keywords = [f"`{_keyword(name)}`" for name in expected if name not in _CALLED]
     items = [*keywords, *(_CALLED[name] for name in _CALLED if name in expected)]

@@ -161,6 +161,18 @@ class Sysctl(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
+class Run(Syntax):
+    """`run "command"`; the word still has its quotes."""
+
+    command: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Dns(Syntax):
+    servers: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class End(Syntax):
     """One end of a link: `NODE[:IF] [ip …] [mac …]`."""
 
@@ -170,7 +182,7 @@ class End(Syntax):
 
 
 BridgeClause: TypeAlias = In | Ip | Net | Nat | Mtu | Stp | VlanAware
-NodeClause: TypeAlias = Attachment | Gateway | Route | Rule | Loopback | Forward | Sysctl
+NodeClause: TypeAlias = Attachment | Gateway | Route | Rule | Loopback | Forward | Sysctl | Run | Dns
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +220,9 @@ class Uplink(Syntax):
     clauses: tuple[Ip | Nat | As | Mtu, ...]
 
 
-Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink
+@dataclass(frozen=True, slots=True)
+class Hosts(Syntax):
+    pass
+
+
+Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink | Hosts

@@ -15,7 +15,7 @@ from nscompile.checks import check
 from nscompile.diagnostics import Diagnostics
 from nscompile.lower import plan
 from nscompile.parser import parse
-from nscompile.render import shell, undo
+from nscompile.render import commands, undo
 from nscompile.resolve import resolve
 from nscompile.source import Source
 
@@ -30,7 +30,7 @@ def test_a_lab_becomes_exactly_these_commands(case: Path) -> None:
     check(topology, diagnostics)
     assert [each.message for each in diagnostics.in_source_order()] == []
     made = plan(topology)
-    setup = [shell(step.do) for step in made.steps]
+    setup = [commands([step]) for step in made.steps]
     teardown = [undo(each) for _, section in made.teardown() for each in section]
     found = "\n".join([*setup, "--", *teardown]) + "\n"
     if os.environ.get("NSCOMPILE_UPDATE"):

@@ -1,7 +1,7 @@
 """Every lab of the gallery on a real kernel: built, held to its promises, taken down, and the host as it was.
 
 A lab's promises are in live/LAB.expect, a line each: `ns1 -> 192.0.2.2` for an echo that must come back, `-x` for one
-that must not, and `from A` for the address it is sent from.
+that must not, `from A` for the address it is sent from, and `tcp PORT` for a connection instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TESTS = Path(__file__).parent
 GALLERY = TESTS.parent / "out"
 LABS = sorted(folder.name for folder in GALLERY.iterdir())
 SHELLS = (("dash",), ("bash",), ("busybox", "sh"), ("mksh",), ("yash",))
-PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?")
+PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?(?: tcp (\d+))?")
 
 
 # This kernel's bridge has no VLAN filtering.
@@ -53,8 +53,9 @@ def broken_promises(host: Host, lab: str) -> list[str]:
     for promise in promises:
         found = PROMISE.fullmatch(promise)
         assert found, promise
-        namespace, arrow, target, source = found.groups()
-        if host.pings(namespace, target, source) is not (arrow == ">"):
+        namespace, arrow, target, source, port = found.groups()
+        kept = host.connects(namespace, target, port) if port else host.pings(namespace, target, source)
+        if kept is not (arrow == ">"):
             broken.append(promise)
     return broken
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nscompile.lower.dispatch import lower
 from nscompile.lower.firewall import firewall_steps
 from nscompile.lower.overview import drawing, table
+from nscompile.lower.services import service_steps
 from nscompile.plan import Firewall, Plan, Step
 
 # Imported for the implementations that they register.
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
-    steps = sorted([*_steps(topology), *firewall_steps(topology, firewall)], key=lambda step: step.phase.order)
+    steps = [*_steps(topology), *firewall_steps(topology, firewall), *service_steps(topology)]
+    steps.sort(key=lambda step: step.phase.order)
     return Plan(
         lab=topology.name,
         source=topology.source,

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from nscompile.model import Topology
-from nscompile.resolve import bridges, nodes
+from nscompile.resolve import bridges, nodes, services
 from nscompile.resolve.expand import expand
 from nscompile.resolve.interfaces import settle
 from nscompile.resolve.scope import declare
@@ -35,6 +35,9 @@ def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
         uplinks=tuple(interfaces.uplinks),
         masquerades=bridges.masquerades(interfaces, all_bridges, scope),
         forwards=nodes.forwards(interfaces, all_bridges, scope),
+        programs=services.programs(scope),
+        name_servers=services.name_servers(scope),
+        hosts=services.hosts(scope),
         damaged=frozenset(scope.damaged | (program.lost & scope.nodes.keys())),
     )
 

@@ -63,7 +63,7 @@ def _copies(statement: Statement, diagnostics: Diagnostics) -> list[Statement]:
                 )
             )
             return []
-    if count > 1 and not isinstance(statement, syntax.Link):
+    if count > 1 and not isinstance(statement, (syntax.Link, syntax.Hosts)):
         name = statement.bridge if isinstance(statement, syntax.Uplink) else statement.name
         if name.span not in words:
             diagnostics.add(
@@ -81,9 +81,10 @@ def _copies(statement: Statement, diagnostics: Diagnostics) -> list[Statement]:
 
 
 def _words(node: Any) -> Iterator[Word]:
-    """Every word below a node, in source order."""
+    """Every word below a node, in source order, but for strings: brackets are a shell's there."""
     if isinstance(node, syntax.Word):
-        yield node
+        if not node.text.startswith('"'):
+            yield node
     elif isinstance(node, tuple):
         for item in node:
             yield from _words(item)

@@ -94,7 +94,7 @@ def _settings(statement: syntax.Node, scope: Scope) -> tuple[Setting, ...]:
 def _setting(clause: syntax.Sysctl, scope: Scope) -> Setting | None:
     key, equals, value = clause.setting.text.partition("=")
     if clause.string is not None:
-        value = re.sub(r"\\(.)", r"\1", clause.string.text[1:-1])
+        value = values.string(clause.string)
 
     if not equals or not value:
         message, way_out = f"`{clause.setting.text}` is no setting", "write `KEY=VALUE`, without spaces"

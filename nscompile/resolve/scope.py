@@ -30,6 +30,7 @@ class Scope:
     nodes: dict[str, syntax.Node] = field(default_factory=dict)
     links: list[syntax.Link] = field(default_factory=list)
     uplinks: list[syntax.Uplink] = field(default_factory=list)
+    hosts: list[syntax.Hosts] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
 
     def bridge(self, word: Word, user: str | None = None) -> syntax.Bridge | None:
@@ -80,6 +81,8 @@ def declare(statements: list[Statement], lost: frozenset[str], diagnostics: Diag
                 scope.links.append(statement)
             case syntax.Uplink():
                 scope.uplinks.append(statement)
+            case syntax.Hosts():
+                scope.hosts.append(statement)
     return scope
 
 
