@@ -357,6 +357,31 @@ class Namespace:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A command for a shell that is started in a namespace once the lab is built."""
+
+    namespace: str
+    command: str
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NameServers:
+    """Whom a namespace asks for names, the first that answers."""
+
+    namespace: str
+    servers: tuple[Given[IPAddress], ...]
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """That every node knows the others by name."""
+
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """A whole lab; `damaged` names the namespaces of which a part could not be resolved."""
 
@@ -370,6 +395,9 @@ class Topology:
     devices: tuple[Device, ...]
     masquerades: tuple[Masquerade, ...]
     forwards: tuple[Forwarding, ...]
+    programs: tuple[Program, ...]
+    name_servers: tuple[NameServers, ...]
+    hosts: Hosts | None
     damaged: frozenset[str] = field(compare=False)
 
     def interfaces(self) -> Iterator[Interface]:

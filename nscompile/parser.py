@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lark.tree import Meta
 
 STATEMENTS = (
-    *("lab", "bridge", "node", "router", "link", "uplink"),
+    *("lab", "bridge", "node", "router", "link", "uplink", "hosts"),
     *("dummy", "vlan", "macvlan", "ipvlan", "bond", "vrf", "vxlan", "gre", "ipip", "sit", "phys"),
     *("defaults", "let", "for", "include"),
 )
@@ -90,6 +90,8 @@ _AFTER = {
     "_KEY": "a number",
     "_MODE": "a mode, as `ip link` calls it",
     "_VLAN": "the number of a VLAN, or the name of a subinterface such as `eth0.10`",
+    "_RUN": "a command in double quotes",
+    "_DNS": "the address of a name server",
 }
 
 _CLOSE = "close the block with a `}` on a line of its own"
@@ -282,7 +284,7 @@ def _near(word: str, words: Iterable[str]) -> str | None:
 
 
 def _wanted(after: str, expected: list[str]) -> str:
-    if after in _AFTER and {"NAME", "VALUE", "SETTING"} & set(expected):
+    if after in _AFTER and {"NAME", "VALUE", "SETTING", "STRING"} & set(expected):
         return _AFTER[after]
     keywords = [f"`{_keyword(name)}`" for name in expected if name not in _CALLED]
     items = [*keywords, *(_CALLED[name] for name in _CALLED if name in expected)]

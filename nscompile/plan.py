@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 Command: TypeAlias = tuple[str, ...]
 
+# Where a lab keeps what it must know while it is up: a folder of its own, that only root can look into.
+STATE = "/run/nscompile"
+
+
+class FileContents(str):
+    """The word of a command that is what a file holds when the command runs; the text is the file's path."""
+
+    __slots__ = ()
+
 
 class Section(Enum):
     """The parts of a script, in the article's order."""
@@ -37,6 +46,8 @@ class Section(Enum):
     IMPAIRMENTS = "Impairments"
     FORWARDING = "Forwarding"
     NAT = "NAT"
+    NAMES = "Names"
+    PROGRAMS = "Programs"
 
 
 class Phase(Enum):
@@ -69,6 +80,8 @@ class Phase(Enum):
     LATE_SETTINGS = (25, Section.FORWARDING)
     PASSAGES = (26, Section.FORWARDING)
     NAT = (27, Section.NAT)
+    NAMES = (28, Section.NAMES)
+    PROGRAMS = (29, Section.PROGRAMS)
 
     @property
     def order(self) -> int:
@@ -96,10 +109,13 @@ class Kind(Enum):
     PASSAGE = "passage"
     INSIDE = "inside"
     LOAN = "loan"
+    FILE = "file"
 
 
 # Functions of the scripts' prelude that a plan may call, where what a command does depends on the host.
 FUNCTIONS = ("give_back", "let_pass", "let_pass_no_more", "restore")
+# What every shell is or has beside it, and the prelude takes for granted.
+_COMMON = ("cat", "cd", "exec", "ln", "mkdir", "sh", "umask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +144,8 @@ class Step:
     """One command. `undo` is None only where deleting a namespace removes what the command made.
 
     `passing` names interfaces that stand on the host for as long as they are not moved. `why` is one line for the
-    reader of the script; steps with the same one stand together under it.
+    reader of the script; steps with the same one stand together under it. `stdin` and `stdout` are files; `text` is
+    lines that the command reads instead of the first. One in the `background` sends its errors to the second too.
     """
 
     phase: Phase
@@ -138,6 +155,10 @@ class Step:
     undo: Undo | None = None
     passing: tuple[str, ...] = ()
     need: Need | None = None
+    stdin: str = ""
+    stdout: str = ""
+    text: tuple[str, ...] = ()
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +214,11 @@ class Plan:
     def tools(self) -> list[str]:
         """Every program that the lab's commands run, in a namespace or on the host."""
         called = dict.fromkeys(tool for step in self.steps for tool in _tools(step.do))
-        return [tool for tool in called if tool not in FUNCTIONS]
+        return [tool for tool in called if tool not in (*FUNCTIONS, *_COMMON)]
 
 
 def _tools(command: Command) -> tuple[str, ...]:
-    """The programs that a command runs: the one it names, and the one that `ip netns exec NS` names."""
+    """The programs that a command runs: the one it names, and those that it names to be run in turn."""
+    if command[0] in {"exec", "setsid"}:
+        return (command[0], *_tools(command[1:]))
     return (command[0], command[4]) if command[:3] == ("ip", "netns", "exec") else (command[0],)

@@ -7,7 +7,6 @@ marks it as safe where it stands. A forgotten filter is an error at the first co
 from __future__ import annotations
 
 import re
-import shlex
 import textwrap
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nscompile import __version__
-from nscompile.plan import Kind
+from nscompile.plan import STATE, FileContents, Kind
 from nscompile.resources import folder
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 # A word that no shell reads as anything but itself; a lone `!` is one wherever it is not the first word.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+-]+|!")
+# What single quotes cannot hold, or would make shellcheck ask whether it was not meant to be expanded.
+_FOR_DOUBLE = re.compile(r"['$`]")
 
 
 class Safe(str):
@@ -44,6 +45,7 @@ def render(plan: Plan, script: str) -> str:
         .get_template(f"{script}.sh.j2")
         .render(
             plan=plan,
+            labs=STATE,
             version=__version__,
             script=f"{script}.sh",
             namespaces=[name for (name,) in plan.names(Kind.NAMESPACE)],
@@ -51,6 +53,9 @@ def render(plan: Plan, script: str) -> str:
             passages=plan.names(Kind.PASSAGE),
             settings=[key for (key,) in plan.names(Kind.SETTING)],
             loans=[name for (name,) in plan.names(Kind.LOAN)],
+            files=[path for (path,) in plan.names(Kind.FILE)],
+            covered=sorted({path.rpartition("/")[2] for (path,) in plan.names(Kind.FILE)}),
+            programs=[step for step in plan.steps if step.background],
         )
     )
 
@@ -91,14 +96,28 @@ def shell(value: str | Command) -> Safe:
     return Safe(_word(value) if isinstance(value, str) else " ".join(map(_word, value)))
 
 
-@cache
 def _word(word: str) -> str:
-    return word if _PLAIN.fullmatch(word) else shlex.quote(word)
+    return f'"$(cat {_quoted(word)})"' if isinstance(word, FileContents) else _quoted(word)
+
+
+@cache
+def _quoted(word: str) -> str:
+    if _PLAIN.fullmatch(word):
+        return word
+    return '"' + re.sub(r'(["$\\`])', r"\\\1", word) + '"' if _FOR_DOUBLE.search(word) else f"'{word}'"
 
 
 def commands(steps: Iterable[Step]) -> Safe:
     """The steps' commands, a line each; one text for the template, since a lab may have a million."""
-    return Safe("\n".join([" ".join(map(_word, step.do)) for step in steps]))
+    return Safe("\n".join([" ".join(map(_word, step.do)) + _redirected(step) for step in steps]))
+
+
+def _redirected(step: Step) -> str:
+    """Where a command reads and writes, and whether the script goes on beside it."""
+    source = f" <{_quoted(step.stdin)}" if step.stdin else ""
+    sink = f" >{_quoted(step.stdout)}" if step.stdout else ""
+    here = "\n".join([" <<'end'", *step.text, "end"]) if step.text else ""
+    return source + sink + here + (" 2>&1 &" if step.background else "")
 
 
 def comment(value: str) -> Safe:
@@ -113,7 +132,8 @@ def comments(lines: Iterable[str]) -> Safe:
 
 def names(value: Iterable[str]) -> Safe:
     """A list of words inside double quotes, its lines joined so that one space stands between any two words."""
-    return Safe(" \\\n".join(textwrap.wrap(" ".join(map(_word, value)), 100, break_on_hyphens=False)))
+    lines = textwrap.wrap(" ".join(map(_word, value)), 100, break_long_words=False, break_on_hyphens=False)
+    return Safe(" \\\n".join(lines))
 
 
 def rows(table: Iterable[tuple[str, ...]]) -> list[str]:
@@ -142,7 +162,11 @@ def note(setting: str) -> Safe:
     return Safe(" \\\n        ".join([f"note {_word(setting)}", *files]))
 
 
+# The functions of the prelude that tell a thing of the lab's from somebody else's of the same name.
+_GUARDS = {Kind.NAMESPACE: "is_ours", Kind.INSIDE: "is_ours", Kind.FILE: "is_link"}
+
+
 def undo(value: Undo) -> Safe:
-    """A command of the teardown; a namespace, and what is inside, is removed only if it is the lab's own."""
-    guard = f"is_ours {_word(value.name[0])} && " if value.kind in {Kind.NAMESPACE, Kind.INSIDE} else ""
-    return Safe(guard + shell(value.command))
+    """A command of the teardown; a namespace, what is inside, or a file is removed only if it is the lab's own."""
+    guard = _GUARDS.get(value.kind)
+    return Safe((f"{guard} {_word(value.name[0])} && " if guard else "") + shell(value.command))

@@ -26,8 +26,8 @@ class Word:
         return self.text.startswith('"')
 
     def unquoted(self) -> str:
-        """What a string says."""
-        return re.sub(r"\\(.)", lambda escape: escape[1] if escape[1] in '"\\' else escape[0], self.text[1:-1])
+        """What a string says; a backslash before anything but a quote or a backslash is a plain one."""
+        return re.sub(r'\\(["\\])', r"\1", self.text[1:-1])
 
     def part(self, start: int, length: int) -> Span:
         """Where a piece of the text stands; the whole word where expansion has moved things."""
@@ -218,6 +218,18 @@ class Sysctl(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
+class Run(Syntax):
+    """`run "command"`; the word still has its quotes."""
+
+    command: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Dns(Syntax):
+    servers: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class End(Syntax):
     """One end of a link: `NODE[:IF] [ip …] [mac …]`, and at the left end impairments of that direction alone."""
 
@@ -227,7 +239,7 @@ class End(Syntax):
 
 
 BridgeClause: TypeAlias = In | Ip | Net | Nat | Mtu | Stp | VlanAware
-NodeClause: TypeAlias = Attachment | Gateway | Route | Rule | Loopback | Forward | Sysctl
+NodeClause: TypeAlias = Attachment | Gateway | Route | Rule | Loopback | Forward | Sysctl | Run | Dns
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +264,7 @@ class For(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class Defaults(Syntax):
-    clauses: tuple[Mtu | Sysctl | ImpairmentClause, ...]
+    clauses: tuple[Mtu | Sysctl | Dns | ImpairmentClause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,4 +420,9 @@ class Phys(Device):
     __slots__ = ()
 
 
-Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink | Device | Defaults
+@dataclass(frozen=True, slots=True)
+class Hosts(Syntax):
+    pass
+
+
+Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink | Hosts | Device | Defaults

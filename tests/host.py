@@ -1,5 +1,6 @@
-"""A throwaway host for tests: a network and mount namespace with a /run of its own, an `enp0s3`, and behind it an
-"internet" that answers 8.8.8.8 and 2001:db8:8::8 and has no route to any lab's prefix. Nothing leads out of it.
+"""A throwaway host for tests: a network and mount namespace with a /run and an /etc of its own, an `enp0s3`, and
+behind it an "internet" that answers 8.8.8.8 and 2001:db8:8::8 and has no route to any lab's prefix. Nothing leads out
+of it.
 
 A host lives as long as this process holds its standard input, so that none outlives a test run however it ends.
 """
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _HOST = """
+mount -t tmpfs tmpfs /run
+cp -a /etc/. /run
+mount -n --move /run /etc
 mount -t tmpfs tmpfs /run
 ip link set lo up
 echo ready
@@ -72,6 +76,7 @@ echo '## ip6tables';  ip6tables-save | sed 's/ \[[0-9:]*\]$//'
 echo '## namespaces'; ip netns list
 echo '## sysctls';    grep -rs . /proc/sys/net
 echo '## run';        find /run -printf '%p %y %m\n' | sort; grep ' /run' /proc/self/mountinfo | cut -d' ' -f4-
+echo '## /etc/netns'; find /etc/netns -printf '%p %y %m %l\n' 2>/dev/null | sort
 """
 
 # What the kernel counts or draws by itself; empty tables and their policies, which looking at a rule may bring forth.
@@ -105,6 +110,12 @@ class AnyHost(ABC):
         """Whether an echo comes back within a second."""
         options = ["-I", source] if source else []
         command = ["ip", "netns", "exec", namespace, "ping", "-c", "1", "-W", "1", *options, target]
+        return self.run(*command, check=False).returncode == 0
+
+    def connects(self, namespace: str, target: str, port: str) -> bool:
+        """Whether a TCP connection is taken within two seconds: whoever listens may have been started just now."""
+        attempt = f"until : <>/dev/tcp/{target}/{port}; do sleep 0.1; done"
+        command = ["ip", "netns", "exec", namespace, "timeout", "2", "bash", "-c", attempt]
         return self.run(*command, check=False).returncode == 0
 
 

@@ -28,15 +28,17 @@ if TYPE_CHECKING:
 GALLERY = Path(__file__).parent.parent / "out"
 LABS = sorted(folder.name for folder in GALLERY.iterdir())
 SHELLS = (["dash"], ["bash"], ["busybox", "sh"], ["mksh"], ["yash"])
-TOOLS = ("ip", "sysctl", "iptables", "ip6tables")
+TOOLS = ("ip", "sysctl", "iptables", "ip6tables", "mkdir", "ln")
 WORKERS = 8
 STATUS = {"fail": 1, "HUP": 129, "INT": 130, "TERM": 143}
 
-# Questions are passed on uncounted; so is everything once the fault has struck, which the teardown needs.
+# Questions and what stands before the body are passed on uncounted; so is everything once the fault has struck, which
+# the teardown needs.
 SHIM = """#!/bin/sh
 PATH=${{PATH#*:}}
 case "$*" in
     -[VCS]* | *' -C '* | *show* | 'link add name a '* | *'-A POSTROUTING -j '*) exec {tool} "$@" ;;
+    *nscompile | '-m 700 '* | */-turn) exec {tool} "$@" ;;
 esac
 count=$(($(cat "$COUNT") + 1))
 echo "$count" >"$COUNT"

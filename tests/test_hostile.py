@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from nscompile.cli import KINDS
 from nscompile.compiler import compile_lab
+from shellwords import words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,8 @@ PLACES = (
     "bridge br0 in bridge\nnode a ip 192.0.2.1/24 on br0 sysctl {}={}\n",
     "bridge br0 in bridge\nnode a ip 192.0.2.1/24 on br0\nuplink br0 ip 192.0.2.254/24 nat via {}\n",
     "node a\nnode b\nlink a:{} -- b\n",
+    'bridge br0 in bridge\nnode a ip 192.0.2.1/24 on br0 run "{}"\n',
+    "bridge br0 in bridge\nnode a ip 192.0.2.1/24 on br0 dns {}\n",
     "bridge br0 in bridge # {}\nnode a ip 192.0.2.1/24 on br0\n",
 )
 
@@ -71,6 +74,15 @@ def test_what_is_nasty_is_refused_or_stays_one_word(place: str, text: str) -> No
                 "let_pass",
                 "let_pass_no_more",
                 "restore",
+                "is_link",
+                "umask",
+                "cat",
+                "mkdir",
+                "ln",
+                "cd",
+                "exec",
+                "nameserver",
+                "end",
                 kind,
             }
         if harmless.scripts and not set(text) & set("[]{}#\\\n"):
@@ -92,7 +104,19 @@ def test_every_shell_word_of_a_value_comes_out_as_it_went_in(text: str) -> None:
     result = compile_lab("lab.nsl", lab.encode("utf-8", "surrogatepass"), ("up",))
     if result.scripts:
         lines = [line for line in result.scripts["up"].split("\n") if line.startswith("ip netns exec a sysctl ")]
-        assert [shlex.split(line)[5:] for line in lines] == [[f"net.ipv4.x={text}"]]
+        assert [words(line)[5:] for line in lines] == [[f"net.ipv4.x={text}"]]
+
+
+@given(nasty)
+def test_a_shell_in_the_node_is_given_exactly_the_command(text: str) -> None:
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    lab = f'bridge br0 in bridge\nnode a ip 192.0.2.1/24 on br0 run "{quoted}"\n'
+    result = compile_lab("lab.nsl", lab.encode("utf-8", "surrogatepass"), ("up",))
+    if result.scripts:
+        start, end = "exec setsid ip netns exec a ", " >/run/nscompile/lab/a-1.log 2>&1 &"
+        (line,) = [line for line in result.scripts["up"].split("\n") if line.startswith(start)]
+        assert line.endswith(end)
+        assert words(line.removeprefix(start).removesuffix(end)) == ["sh", "-c", text]
 
 
 @pytest.mark.parametrize(

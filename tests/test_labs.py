@@ -13,7 +13,7 @@ import pytest
 
 from compiling import planned
 from nscompile.compiler import compile_lab
-from nscompile.render import shell, undo
+from nscompile.render import commands, undo
 
 CASES = sorted((Path(__file__).parent / "labs").glob("*.case"))
 
@@ -23,7 +23,7 @@ def test_a_lab_becomes_exactly_these_commands(case: Path) -> None:
     lab, _, expected = case.read_text(encoding="utf-8").partition("---\n")
     assert compile_lab("lab.nsl", lab.encode(), ("up",)).diagnostics == []
     made = planned(lab, f"{case.stem}.nsl")
-    setup = [shell(step.do) for step in made.steps]
+    setup = [commands([step]) for step in made.steps]
     teardown = [undo(each) for _, section in made.teardown() for each in section]
     found = "\n".join([*setup, "--", *teardown]) + "\n"
     if os.environ.get("NSCOMPILE_UPDATE"):

@@ -3,7 +3,7 @@
 A lab that needs something which this machine's kernel lacks is built on the second one.
 
 A lab's promises are in live/LAB.expect, a line each: `ns1 -> 192.0.2.2` for an echo that must come back, `-x` for one
-that must not, and `from A` for the address it is sent from.
+that must not, `from A` for the address it is sent from, and `tcp PORT` for a connection instead.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ TESTS = Path(__file__).parent
 GALLERY = TESTS.parent / "out"
 LABS = sorted(folder.name for folder in GALLERY.iterdir())
 SHELLS = (("dash",), ("bash",), ("busybox", "sh"), ("mksh",), ("yash",))
-PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?")
 CASES = sorted((TESTS / "labs").glob("*.case"))
+PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?(?: tcp (\d+))?")
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,9 @@ def broken_promises(host: AnyHost, lab: str) -> list[str]:
     for promise in promises:
         found = PROMISE.fullmatch(promise)
         assert found, promise
-        namespace, arrow, target, source = found.groups()
-        if host.pings(namespace, target, source) is not (arrow == ">"):
+        namespace, arrow, target, source, port = found.groups()
+        kept = host.connects(namespace, target, port) if port else host.pings(namespace, target, source)
+        if kept is not (arrow == ">"):
             broken.append(promise)
     return broken
 

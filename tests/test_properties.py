@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from compiling import planned
 from nscompile.compiler import compile_lab
 from nscompile.parser import STATEMENTS
-from nscompile.render import Safe, UnquotedError, comment, shell
+from nscompile.plan import FileContents, Phase, Step
+from nscompile.render import Safe, UnquotedError, commands, comment, shell
 from nscompile.render import _only_safe as only_safe
+from nscompile.source import Source, Span
+from shellwords import words as words_of
 
 if TYPE_CHECKING:
     import random
+    from pathlib import Path
 
 
 @st.composite
@@ -94,7 +98,23 @@ words = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_siz
 
 @given(st.lists(words, min_size=1, max_size=6))
 def test_quoting_gives_back_the_same_words(command: list[str]) -> None:
-    assert shlex.split(shell(tuple(command))) == command
+    assert words_of(shell(tuple(command))) == command
+
+
+def test_the_contents_of_a_file_are_one_word_whatever_the_file_is_called(tmp_path: Path) -> None:
+    file = tmp_path / "it's $HOME"
+    file.write_text("two words *\n")
+    assert words_of(shell(("a", FileContents(str(file)), str(file)))) == ["a", "two words *", str(file)]
+
+
+def test_a_step_shows_where_it_reads_and_writes(tmp_path: Path) -> None:
+    source = Source("lab.nsl", "")
+    step = Step(Phase.NAMES, ("wg", "pubkey"), "", Span(source, 0, 0), stdin="/a b", stdout="/c")
+    here = replace(step, do=("cat",), stdin="", text=("$x", "y"), stdout=str(tmp_path / "out"))
+    assert commands([step]) == "wg pubkey <'/a b' >/c"
+    assert commands([replace(step, background=True)]) == "wg pubkey <'/a b' >/c 2>&1 &"
+    subprocess.run(["sh", "-c", commands([here])], check=True)
+    assert (tmp_path / "out").read_text() == "$x\ny\n"
 
 
 def test_a_shell_reads_quoted_words_as_they_were() -> None:

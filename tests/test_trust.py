@@ -222,7 +222,16 @@ def libraries(program: Path) -> list[Path]:
     return [Path(found) for found in re.findall(r"(/\S+) \(0x", listed)]
 
 
-def test_a_host_with_busybox_iproute2_and_iptables_alone_is_enough(host: Host, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lab", "proof", "shown"),
+    [
+        ("article", "ip netns exec ns1 ping -c 1 -W 1 8.8.8.8", "1 packets received"),
+        ("services", "ip netns exec client ping -c 1 -W 1 web; cat /run/nscompile/services/web-1.log", "PING web (10."),
+    ],
+)
+def test_a_host_with_busybox_iproute2_and_iptables_alone_is_enough(
+    host: Host, tmp_path: Path, lab: str, proof: str, shown: str
+) -> None:
     """No Python, no bash, no coreutils: a root folder that holds three packages and their libraries."""
     root = tmp_path / "root"
     for folder in ("bin", "sbin", "usr/sbin", "proc", "sys", "run", "dev", "etc", "lab"):
@@ -240,7 +249,8 @@ def test_a_host_with_busybox_iproute2_and_iptables_alone_is_enough(host: Host, t
     for applet in set(applets) - {"ip", "busybox"}:
         (root / "bin" / applet).symlink_to("/usr/sbin/busybox")
     for kind in KINDS:
-        shutil.copy(GALLERY / "article" / f"{kind}.sh", root / "lab")
+        shutil.copy(GALLERY / lab / f"{kind}.sh", root / "lab")
+    (root / "etc" / "hosts").touch()
     before = host.state()
     enter = f"""
         mount -n --bind {root} {root}
@@ -252,13 +262,13 @@ def test_a_host_with_busybox_iproute2_and_iptables_alone_is_enough(host: Host, t
         mount -n --bind /dev/null dev/null
         export PATH=/usr/sbin:/bin
         chroot . /bin/sh /lab/up.sh
-        chroot . /bin/sh -c 'ip netns exec ns1 ping -c 1 -W 1 8.8.8.8'
+        chroot . /bin/sh -c '{proof}'
         chroot . /bin/sh /lab/down.sh
     """
     done = host.run("unshare", "--mount", "sh", "-ec", enter, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == "up.sh: the lab article is up; sh down.sh removes it\ndown.sh: the lab article is gone\n"
-    assert "1 packets received" in done.stdout
+    assert done.stderr == f"up.sh: the lab {lab} is up; sh down.sh removes it\ndown.sh: the lab {lab} is gone\n"
+    assert shown in done.stdout
     assert host.state() == before
     assert not list(root.rglob("*python*"))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from nscompile.checks import addresses, devices, impairments, layers, routes
+from nscompile.checks import addresses, devices, impairments, layers, routes, services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +43,8 @@ CHECKS: tuple[Check, ...] = (
     routes.device_is_in_the_namespace,
     routes.no_route_twice,
     routes.next_hop_forwards,
+    services.names_can_be_looked_up,
+    services.name_servers_are_reachable,
 )
 
 

@@ -12,6 +12,7 @@ from nscompile.lower.dispatch import lower
 from nscompile.lower.firewall import firewall_steps
 from nscompile.lower.impairments import impairment_steps
 from nscompile.lower.overview import drawing, table
+from nscompile.lower.services import service_steps
 from nscompile.model import Bond, Macvlan, Phys, VlanInterface, Vxlan
 from nscompile.plan import Firewall, Plan, Step
 
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 
 
 def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
-    steps = [*_steps(topology), *impairment_steps(topology), *firewall_steps(topology, firewall)]
+    steps = [
+        *_steps(topology),
+        *impairment_steps(topology),
+        *firewall_steps(topology, firewall),
+        *service_steps(topology),
+    ]
     return Plan(
         lab=topology.name,
         sources=topology.sources,

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from nscompile.model import Topology
-from nscompile.resolve import bridges, nodes
+from nscompile.resolve import bridges, nodes, services
 from nscompile.resolve.defaults import with_defaults
 from nscompile.resolve.devices import devices
 from nscompile.resolve.expand import expand
@@ -41,6 +41,9 @@ def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
         masquerades=bridges.masquerades(interfaces, all_bridges, scope),
         forwards=nodes.forwards(interfaces, all_bridges, scope),
         damaged=frozenset(scope.damaged | {name for name in scope.nodes if scope.is_damaged(name)}),
+        programs=services.programs(scope),
+        name_servers=services.name_servers(scope),
+        hosts=services.hosts(scope),
     )
 
 

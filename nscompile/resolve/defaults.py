@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TAKERS: dict[type[Syntax], tuple[type[Syntax], ...]] = {
     syntax.Mtu: (syntax.Bridge, syntax.Attachment, syntax.Link, syntax.Uplink),
     syntax.Sysctl: (syntax.Node,),
+    syntax.Dns: (syntax.Node,),
     **dict.fromkeys(get_args(syntax.ImpairmentClause), (syntax.Attachment, syntax.Link)),
 }
 

@@ -31,7 +31,7 @@ _MEANT_AS_RANGE = re.compile(r"(\d+)(?:-|\.{3,}|:)(\d+)")
 
 def copies(statement: Statement, diagnostics: Diagnostics) -> list[Statement]:
     """The statements that one with ranges stands for; a mistake in them is reported, and there are none."""
-    spread = {word.span: word for word in words(statement) if "[" in word.text and not word.is_string}
+    spread = {word.span: word for word in words(statement) if "[" in word.text}
     if not spread:
         return [statement]
     values: dict[Span, list[str]] = {}
@@ -81,9 +81,10 @@ def _subject(statement: Statement) -> Word | None:
 
 
 def words(node: Any) -> Iterator[Word]:
-    """Every word below a node, in source order."""
+    """Every word below a node, in source order, but for strings: brackets are a shell's there."""
     if isinstance(node, syntax.Word):
-        yield node
+        if not node.is_string:
+            yield node
     elif isinstance(node, tuple):
         for item in node:
             yield from words(item)

@@ -37,6 +37,7 @@ class Scope:
     uplinks: list[syntax.Uplink] = field(default_factory=list)
     devices: dict[tuple[str | None, str], syntax.Device] = field(default_factory=dict)
     lost_beginnings: tuple[str, ...] = ()
+    hosts: list[syntax.Hosts] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
 
     def bridge(self, word: Word, user: str | None = None) -> syntax.Bridge | None:
@@ -91,14 +92,23 @@ def declare(statements: list[Statement], lost: frozenset[str], diagnostics: Diag
                     scope.lost |= {statement.name.text}
                 else:
                     _declare("node", statement, statement.name, scope.nodes, diagnostics)
-            case syntax.Link():
-                scope.links.append(statement)
-            case syntax.Uplink():
-                scope.uplinks.append(statement)
             case syntax.Device():
                 _declare_device(statement, scope)
+            case _:
+                _keep(statement, scope)
     scope.lost_beginnings = tuple({re.split(r"[\[$]", word)[0] for word in scope.lost if "[" in word or "$" in word})
     return scope
+
+
+def _keep(statement: Statement, scope: Scope) -> None:
+    """What has no name of its own, in source order."""
+    match statement:
+        case syntax.Link():
+            scope.links.append(statement)
+        case syntax.Uplink():
+            scope.uplinks.append(statement)
+        case syntax.Hosts():
+            scope.hosts.append(statement)
 
 
 def _declare_lab(statement: syntax.Lab, scope: Scope) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from nscompile.model import IPAddress, IPNetwork
 
 LONGEST_INTERFACE = 15  # bytes: IFNAMSIZ less the terminating NUL, include/uapi/linux/if.h
-LONGEST_FILE = 255  # bytes: NAME_MAX; a namespace is a file in /run/netns
+# Bytes: NAME_MAX is 255, a namespace is a file in /run/netns, and what is kept for it has its name and a word more.
+LONGEST_FILE = 240
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
@@ -69,12 +70,12 @@ def interface_name(word: Word, diagnostics: Diagnostics) -> str | None:
     return text
 
 
-def ip(word: Word, diagnostics: Diagnostics) -> IPAddress | None:
-    """A bare address, as a gateway's is."""
+def ip(word: Word, diagnostics: Diagnostics, what: str = "a next hop") -> IPAddress | None:
+    """A bare address, as that of a gateway, or of whatever `what` says."""
     text, slash, _ = word.text.partition("/")
     found = _ip(word, text, diagnostics)
     if found is not None and slash:
-        message = f"`{word.text}` has a prefix length, and a next hop has none"
+        message = f"`{word.text}` has a prefix length, and {what} has none"
         diagnostics.add(Diagnostic("NSL202", message, word.span, help=f"write `{text}`"))
         return None
     return found

@@ -241,7 +241,7 @@ note() {
 begun=
 begin() {
     begun=yes
-    mkdir "$state"
+    mkdir -m 700 "$state"
     echo "$build" >"$state/build"
     for other in "$labs"/*/netns; do
         if [ ! -e /run/netns ] || [ -e "$other" ]; then : >"$state/netns"; fi
@@ -295,8 +295,8 @@ finish() {
     exit "$status"
 }
 whole() {
-    trap '' HUP INT PIPE QUIT TERM
     set +v
+    trap '' HUP INT PIPE QUIT TERM
     marks >"$state/namespaces"
     begun=
     say "the lab $lab is up; sh down.sh removes it"

@@ -1,0 +1,227 @@
+#!/bin/sh
+# Removes the lab services from this host, also when half of it is gone already.
+#
+#   client --.
+#            +-- br0 (in switch)
+#   web    --'
+#
+#   namespace  interface     addresses    default route
+#   client     client-veth0  10.0.0.1/24  -
+#   web        web-veth0     10.0.0.2/24  -
+#   switch     br0           -            -
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab services                                  # a web server in one node, fetched by its name from another
+#   hosts                                         # every node knows the others by name
+#   bridge br0 in switch net 10.0.0.0/24
+#   node client on br0
+#   node web on br0 {
+#       # Started last of all, in the lab's folder; what it says is in /run/nscompile/services/web-1.log.
+#       run "echo 'hello from web' >index.html; busybox httpd -f -v -p 80"
+#   }
+#   # Once it is up:  ip netns exec client busybox wget -q -O - http://web/
+
+set -u
+
+usage() {
+    cat <<'end'
+usage: sh down.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Removes the lab services that sh up.sh built, as root, and nothing else. Processes that run in its
+namespaces are ended.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs, and what it says
+  -h, --help     print this
+
+Exit status: 0 done, or there was nothing to do; 2 wrong usage; 3 refused, and nothing
+was changed; 4 something could not be removed.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=down.sh
+lab=services
+labs=/run/nscompile
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=7e4f26cb2221
+namespaces="client web switch"
+interfaces="client-veth0 client-br0 web-veth0 web-br0"
+passing="client-veth0 client-br0 web-veth0 web-br0" # on the host only until they are moved
+files="/etc/netns/client/hosts /etc/netns/web/hosts"
+
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    tries=0
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+}
+release() {
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
+present() {
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+    for name in $files; do [ ! -e "$name" ] || "$@" "file $name"; done
+}
+
+# The lab's files are links into its folder; whatever else stands in their place is somebody else's.
+is_link() { case $(readlink "$1") in "$state"/*) ;; *) return 1 ;; esac; }
+# Removes the links that are left of a lab which a reboot has ended, and the folders that nothing else is in.
+sweep() {
+    for file in $files; do
+        if is_link "$file"; then rm "$file" && rmdir "${file%/*}" /etc/netns 2>/dev/null || :; fi
+    done
+}
+
+# Waits until no program is on its way: what comes from the folder that they start in is in a namespace, or has ended.
+arrive() {
+    folder=$(stat -c %d:%i "$state/work" 2>/dev/null) || return 0
+    outside=$(stat -L -c %i /proc/self/ns/net)
+    for pause in 0.1 0.1 0.2 0.2 0.4 1 1 1 1; do
+        [ -n "$(on_its_way)" ] || return 0
+        sleep $pause
+    done
+}
+on_its_way() {
+    stat -L -c '%d:%i %n' /proc/[0-9]*/cwd 2>/dev/null | while read -r cwd path; do
+        [ "$cwd" != "$folder" ] || stat -L -c %i "${path%cwd}ns/net" 2>/dev/null
+    done | grep -x "$outside"
+}
+
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
+    done
+}
+
+# The processes in the lab's namespaces.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
+    done
+}
+
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(marks)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
+    done
+    files=$(for file in $files; do ! is_link "$file" || echo "$file"; done)
+    [ -e "$state/namespaces" ] || arrive
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    [ -e "$state/namespaces" ] || for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
+forget() {
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    # The folders that were not there before, if nobody has put anything into them.
+    [ ! -e "$state/folders" ] || xargs rmdir <"$state/folders" 2>/dev/null
+    rm -rf "$state/work"
+    rm -f "$state"/*
+    rmdir "$state"
+}
+
+finish() {
+    trap - EXIT
+    release
+    exit "$1"
+}
+begin() {
+    if [ "$(id -u)" != 0 ]; then
+        say "this needs root: sudo sh $me" && exit 3
+    fi
+    trap 'finish $?' EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    one_at_a_time
+    if [ ! -e "$state" ]; then
+        sweep
+        say "the lab $lab is not up; there is nothing to do" && exit 0
+    fi
+    if [ -e "$state/build" ] && [ "$(cat "$state/build")" != "$build" ]; then
+        say "the lab $lab that is up was built by another up.sh; use the down.sh that was compiled with it" && exit 3
+    fi
+    claim
+    exec 3>&2
+    # What is gone already is no error; what counts is what is left.
+    [ $mode = verbose ] || exec 2>/dev/null
+}
+gone() {
+    set +v
+    exec 2>&3
+    if ! forget; then
+        present say "could not remove" && exit 4
+    fi
+    say "the lab $lab is gone"
+}
+
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
+    begin
+    [ $mode != verbose ] || set -v
+fi
+
+# ---- 1. Names ----
+is_link /etc/netns/web/hosts && rm /etc/netns/web/hosts
+is_link /etc/netns/client/hosts && rm /etc/netns/client/hosts
+
+# ---- 2. Namespaces ----
+is_ours switch && ip netns del switch
+is_ours web && ip netns del web
+is_ours client && ip netns del client
+
+gone
