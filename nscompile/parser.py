@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lark.tree import Meta
 
-STATEMENTS = ("lab", "bridge", "node", "router", "link", "uplink")
+STATEMENTS = ("lab", "bridge", "node", "router", "link", "uplink", "publish", "allow", "deny")
 
 # What a person would call a terminal of the grammar; keywords are called by their own word.
 _CALLED = {
@@ -39,6 +39,7 @@ _CALLED = {
     "RULE_KEY": "`from`, `to`, `iif`, `oif`, `table` and the like",
     "RULE_FLAG": "`not`, `blackhole` and the like",
     "_DASHES": "`--`",
+    "_ARROW": "`->`",
     "_COLON": "`:`",
     "_COMMA": "`,`",
     "_LBRACE": "`{`",
@@ -63,6 +64,11 @@ _AFTER = {
     "_ROUTE": "a prefix such as `198.51.100.0/24`, or `default`",
     "_LOOPBACK": "an address such as `192.0.2.1/32`",
     "_SYSCTL": "`KEY=VALUE`",
+    "_PUBLISH": "a port of the host such as `8080`, `53/udp` or `192.0.2.1:8080`",
+    "_TO": "a node and its port, `NODE:PORT`",
+    "_ALLOW": "a node, a prefix or `*`",
+    "_DENY": "a node, a prefix or `*`",
+    "_ARROW": "a node, a prefix or `*`",
 }
 
 _CLOSE = "close the block with a `}` on a line of its own"

@@ -90,6 +90,10 @@ class Host:
         """The command line that runs a command inside."""
         return ["nsenter", "--target", str(self._process.pid), "--net", "--mount", *command]
 
+    def enter_internet(self, *command: str) -> list[str]:
+        """The command line that runs a command in the namespace behind `enp0s3`."""
+        return ["nsenter", "--target", str(self._internet.pid), "--net", *command]
+
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(self.enter(*command), capture_output=True, text=True, check=False, timeout=120)
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"

@@ -37,6 +37,7 @@ SHIM = """#!/bin/sh
 PATH=${{PATH#*:}}
 case "$*" in
     -[VCS]* | *' -C '* | *show* | 'link add name a '* | *'-A POSTROUTING -j '*) exec {tool} "$@" ;;
+    '-t nat -S' | *'-A PREROUTING -j '* | '-A INPUT -j '*) exec {tool} "$@" ;;
 esac
 count=$(($(cat "$COUNT") + 1))
 echo "$count" >"$COUNT"

@@ -1,13 +1,15 @@
 """Every lab of the gallery on a real kernel: built, held to its promises, taken down, and the host as it was.
 
 A lab's promises are in live/LAB.expect, a line each: `ns1 -> 192.0.2.2` for an echo that must come back, `-x` for one
-that must not, and `from A` for the address it is sent from.
+that must not, and `from A` for the address it is sent from. `tcp PORT` or `udp PORT` behind it is for an answer from a
+server, which a line such as `web serves tcp 80` starts; one end may be `(host)` or `(internet)`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ import pytest
 
 from host import Host
 from nscompile.compiler import compile_lab
+from talk import ask, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +27,8 @@ TESTS = Path(__file__).parent
 GALLERY = TESTS.parent / "out"
 LABS = sorted(folder.name for folder in GALLERY.iterdir())
 SHELLS = (("dash",), ("bash",), ("busybox", "sh"), ("mksh",), ("yash",))
-PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?")
+PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?(?: (tcp|udp) (\d+))?")
+SERVER = re.compile(r"(\S+) serves (tcp|udp) (\d+)")
 
 
 # This kernel's bridge has no VLAN filtering.
@@ -48,15 +52,22 @@ def down(host: Host, lab: str) -> None:
 def broken_promises(host: Host, lab: str) -> list[str]:
     lines = (TESTS / "live" / f"{lab}.expect").read_text(encoding="utf-8").splitlines()
     promises = [line for line in lines if not line.startswith("#")]
+    servers = [found.groups() for line in promises if (found := SERVER.fullmatch(line))]
+    promises = [line for line in promises if not SERVER.fullmatch(line)]
     assert promises
-    broken = []
-    for promise in promises:
-        found = PROMISE.fullmatch(promise)
-        assert found, promise
-        namespace, arrow, target, source = found.groups()
-        if host.pings(namespace, target, source) is not (arrow == ">"):
-            broken.append(promise)
-    return broken
+    with ExitStack() as stack:
+        for namespace, protocol, port in servers:
+            stack.enter_context(serving(host, namespace, protocol, int(port)))
+        return [promise for promise in promises if not kept(host, promise)]
+
+
+def kept(host: Host, promise: str) -> bool:
+    found = PROMISE.fullmatch(promise)
+    assert found, promise
+    namespace, arrow, target, source, protocol, port = found.groups()
+    if protocol is None:
+        return host.pings(namespace, target, source) is (arrow == ">")
+    return (ask(host, namespace, protocol, target, int(port)) is not None) is (arrow == ">")
 
 
 @pytest.mark.parametrize("lab", LABS)

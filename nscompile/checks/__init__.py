@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from nscompile.checks import addresses, devices, routes
+from nscompile.checks import addresses, devices, policy, publish, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +35,11 @@ CHECKS: tuple[Check, ...] = (
     routes.device_is_in_the_namespace,
     routes.no_route_twice,
     routes.next_hop_forwards,
+    publish.address_can_be_the_hosts,
+    publish.port_published_once,
+    publish.answers_come_back,
+    policy.ends_share_a_family,
+    policy.rule_decides_something,
 )
 
 

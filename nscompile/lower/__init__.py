@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from nscompile.lower.dispatch import lower
 from nscompile.lower.firewall import firewall_steps
 from nscompile.lower.overview import drawing, table
+from nscompile.lower.policy import policy_steps
+from nscompile.lower.publish import host_addresses, host_ports, publish_steps
 from nscompile.plan import Firewall, Plan, Step
 
 # Imported for the implementations that they register.
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
-    steps = sorted([*_steps(topology), *firewall_steps(topology, firewall)], key=lambda step: step.phase.order)
+    rules = (*firewall_steps(topology, firewall), *publish_steps(topology, firewall), *policy_steps(topology, firewall))
+    steps = sorted([*_steps(topology), *rules], key=lambda step: step.phase.order)
     return Plan(
         lab=topology.name,
         source=topology.source,
@@ -30,6 +33,8 @@ def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
         steps=tuple(steps),
         outside=_outside(topology),
         host_prefixes=_host_prefixes(topology),
+        host_addresses=host_addresses(topology),
+        host_ports=host_ports(topology),
         firewall=firewall,
     )
 

@@ -13,6 +13,8 @@ from nscompile.model import Topology
 from nscompile.resolve import bridges, nodes
 from nscompile.resolve.expand import expand
 from nscompile.resolve.interfaces import settle
+from nscompile.resolve.policy import policies
+from nscompile.resolve.publish import publications
 from nscompile.resolve.scope import declare
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
         uplinks=tuple(interfaces.uplinks),
         masquerades=bridges.masquerades(interfaces, all_bridges, scope),
         forwards=nodes.forwards(interfaces, all_bridges, scope),
+        publications=publications(interfaces, all_bridges, scope),
+        policies=policies(scope),
         damaged=frozenset(scope.damaged | (program.lost & scope.nodes.keys())),
     )
 

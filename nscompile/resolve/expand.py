@@ -63,7 +63,7 @@ def _copies(statement: Statement, diagnostics: Diagnostics) -> list[Statement]:
                 )
             )
             return []
-    if count > 1 and not isinstance(statement, syntax.Link):
+    if count > 1 and not isinstance(statement, (syntax.Link, syntax.Publish, syntax.Policy)):
         name = statement.bridge if isinstance(statement, syntax.Uplink) else statement.name
         if name.span not in words:
             diagnostics.add(

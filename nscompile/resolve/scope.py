@@ -30,6 +30,8 @@ class Scope:
     nodes: dict[str, syntax.Node] = field(default_factory=dict)
     links: list[syntax.Link] = field(default_factory=list)
     uplinks: list[syntax.Uplink] = field(default_factory=list)
+    publications: list[syntax.Publish] = field(default_factory=list)
+    policies: list[syntax.Policy] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
 
     def bridge(self, word: Word, user: str | None = None) -> syntax.Bridge | None:
@@ -76,11 +78,22 @@ def declare(statements: list[Statement], lost: frozenset[str], diagnostics: Diag
                     scope.lost |= {statement.name.text}
                 else:
                     _declare("node", statement, statement.name, scope.nodes, diagnostics)
-            case syntax.Link():
-                scope.links.append(statement)
-            case syntax.Uplink():
-                scope.uplinks.append(statement)
+            case _:
+                _keep(statement, scope)
     return scope
+
+
+def _keep(statement: Statement, scope: Scope) -> None:
+    """What has no name of its own, in source order."""
+    match statement:
+        case syntax.Link():
+            scope.links.append(statement)
+        case syntax.Uplink():
+            scope.uplinks.append(statement)
+        case syntax.Publish():
+            scope.publications.append(statement)
+        case syntax.Policy():
+            scope.policies.append(statement)
 
 
 def _declare_lab(statement: syntax.Lab, scope: Scope) -> None:
