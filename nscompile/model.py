@@ -5,6 +5,7 @@ Terms are those of iproute2 and the kernel. A namespace of `None` is the host's 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -337,6 +338,48 @@ class Forwarding:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """A port of the host, at `address` or at all that it has of the family, that leads to a port of a node.
+
+    `inside` is the host's interface that the node is behind, `prefix` what the two share there.
+    """
+
+    protocol: str
+    address: IPAddress | None
+    port: int
+    node: str
+    target: IPAddress
+    target_port: int
+    inside: str
+    prefix: IPNetwork
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One end of a policy rule: a node, a prefix, or with neither anybody."""
+
+    node: str | None = None
+    prefix: IPNetwork | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Whether new connections from `source` to `target` are let through; `ports` are the first and the last.
+
+    `is_last` if no `deny` follows.
+    """
+
+    allow: bool
+    source: Peer
+    target: Peer
+    protocol: str | None
+    ports: tuple[int, int] | None
+    is_last: bool
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     key: str
     value: str
@@ -398,6 +441,8 @@ class Topology:
     programs: tuple[Program, ...]
     name_servers: tuple[NameServers, ...]
     hosts: Hosts | None
+    publications: tuple[Publication, ...]
+    policies: tuple[Policy, ...]
     damaged: frozenset[str] = field(compare=False)
 
     def interfaces(self) -> Iterator[Interface]:
@@ -431,3 +476,12 @@ class Topology:
             yield interface.namespace, interface.name, interface.segment, interface.addresses
         for bridge in self.bridges:
             yield bridge.namespace, bridge.name, bridge.segment, bridge.addresses
+
+    def addresses(self) -> dict[str | None, list[IPAddress]]:
+        """Of every namespace all the addresses that the lab gives it, those on lo last."""
+        found: defaultdict[str | None, list[IPAddress]] = defaultdict(list)
+        for home, _, _, addresses in self.addressed():
+            found[home] += [address.ip for address in addresses]
+        for namespace in self.namespaces:
+            found[namespace.name] += [address.ip for address in namespace.loopback]
+        return found

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lark.tree import Meta
 
 STATEMENTS = (
-    *("lab", "bridge", "node", "router", "link", "uplink", "hosts"),
+    *("lab", "bridge", "node", "router", "link", "uplink", "publish", "allow", "deny", "hosts"),
     *("dummy", "vlan", "macvlan", "ipvlan", "bond", "vrf", "vxlan", "gre", "ipip", "sit", "phys"),
     *("defaults", "let", "for", "include"),
 )
@@ -45,6 +45,7 @@ _CALLED = {
     "RULE_FLAG": "`not`, `blackhole` and the like",
     "_DASHES": "`--`",
     "_EQUALS": "`=`",
+    "_ARROW": "`->`",
     "_COLON": "`:`",
     "_COMMA": "`,`",
     "_LBRACE": "`{`",
@@ -92,6 +93,11 @@ _AFTER = {
     "_VLAN": "the number of a VLAN, or the name of a subinterface such as `eth0.10`",
     "_RUN": "a command in double quotes",
     "_DNS": "the address of a name server",
+    "_PUBLISH": "a port of the host such as `8080`, `53/udp` or `192.0.2.1:8080`",
+    "_TO": "a node and its port, `NODE:PORT`",
+    "_ALLOW": "a node, a prefix or `*`",
+    "_DENY": "a node, a prefix or `*`",
+    "_ARROW": "a node, a prefix or `*`",
 }
 
 _CLOSE = "close the block with a `}` on a line of its own"

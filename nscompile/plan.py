@@ -46,6 +46,8 @@ class Section(Enum):
     IMPAIRMENTS = "Impairments"
     FORWARDING = "Forwarding"
     NAT = "NAT"
+    PUBLISHED = "Published ports"
+    POLICY = "Policy"
     NAMES = "Names"
     PROGRAMS = "Programs"
 
@@ -80,8 +82,10 @@ class Phase(Enum):
     LATE_SETTINGS = (25, Section.FORWARDING)
     PASSAGES = (26, Section.FORWARDING)
     NAT = (27, Section.NAT)
-    NAMES = (28, Section.NAMES)
-    PROGRAMS = (29, Section.PROGRAMS)
+    PUBLISHED = (28, Section.PUBLISHED)
+    POLICY = (29, Section.POLICY)
+    NAMES = (30, Section.NAMES)
+    PROGRAMS = (31, Section.PROGRAMS)
 
     @property
     def order(self) -> int:
@@ -141,7 +145,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command. `undo` is None only where deleting a namespace removes what the command made.
+    """One command. `undo` is None only where deleting a namespace, or an interface, removes what the command made.
 
     `passing` names interfaces that stand on the host for as long as they are not moved. `why` is one line for the
     reader of the script; steps with the same one stand together under it. `stdin` and `stdout` are files; `text` is
@@ -166,7 +170,8 @@ class Plan:
     """All the steps, in the order they run, and what the reader of the script is told about the lab.
 
     `drawing` is lines of text; `table` is rows, the first of them the head. `outside` are the interfaces that the host
-    must have already, `host_prefixes` those that it must not have yet.
+    must have already, `host_prefixes` those that it must not have yet. For what the lab publishes `host_addresses` must
+    be there already, and `host_ports` not be in use.
     """
 
     lab: str
@@ -176,6 +181,8 @@ class Plan:
     steps: tuple[Step, ...]
     outside: tuple[str, ...]
     host_prefixes: tuple[IPv4Network | IPv6Network, ...]
+    host_addresses: tuple[str, ...]
+    host_ports: tuple[Command, ...]
     firewall: Firewall
 
     def setup(self) -> Iterator[tuple[Section, Iterator[tuple[str, Iterator[Step]]]]]:

@@ -425,4 +425,33 @@ class Hosts(Syntax):
     pass
 
 
-Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink | Hosts | Device | Defaults
+@dataclass(frozen=True, slots=True)
+class Publish(Syntax):
+    """`publish [A:]PORT[/udp] to NODE:PORT`."""
+
+    port: Word
+    node: Word
+    target: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Policy(Syntax):
+    """`FROM -> TO [PROTOCOL [PORT[-PORT]]]`, behind `allow` or `deny`."""
+
+    source: Word
+    target: Word
+    protocol: Word | None
+    ports: Word | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allow(Policy):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Deny(Policy):
+    pass
+
+
+Statement: TypeAlias = Lab | Bridge | Node | Link | Uplink | Publish | Policy | Hosts | Device | Defaults

@@ -1,4 +1,4 @@
-"""A lab compiled as far as its plan, for tests that look at commands rather than at scripts."""
+"""A lab compiled as far as its network or its plan, for tests that look at commands rather than at scripts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from nscompile.resolve import resolve
 from nscompile.source import Source
 
 if TYPE_CHECKING:
+    from nscompile.model import Topology
     from nscompile.plan import Plan
 
 
-def planned(lab: str, path: str = "lab.nsl") -> Plan:
+def resolved(lab: str, path: str = "lab.nsl") -> Topology:
     diagnostics = Diagnostics()
     topology = resolve(assemble(Source(path, lab), diagnostics), diagnostics)
     check(topology, diagnostics)
     assert not diagnostics.has_errors, [each.message for each in diagnostics.in_source_order()]
-    return plan(topology)
+    return topology
+
+
+def planned(lab: str, path: str = "lab.nsl") -> Plan:
+    return plan(resolved(lab, path))

@@ -145,6 +145,10 @@ class Host(AnyHost):
     def call(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.enter(*command), capture_output=True, text=True, check=False, timeout=120)
 
+    def enter_internet(self, *command: str) -> list[str]:
+        """The command line that runs a command in the namespace behind `enp0s3`."""
+        return ["nsenter", "--target", str(self._internet.pid), "--net", *command]
+
     def share(self, folder: Path) -> None:
         """Only the networks are apart here, not the files."""
 

@@ -39,6 +39,7 @@ PATH=${{PATH#*:}}
 case "$*" in
     -[VCS]* | *' -C '* | *show* | 'link add name a '* | *'-A POSTROUTING -j '*) exec {tool} "$@" ;;
     *nscompile | '-m 700 '* | */-turn) exec {tool} "$@" ;;
+    '-t nat -S' | *'-A PREROUTING -j '* | '-A INPUT -j '*) exec {tool} "$@" ;;
 esac
 count=$(($(cat "$COUNT") + 1))
 echo "$count" >"$COUNT"

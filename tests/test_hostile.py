@@ -49,6 +49,9 @@ PLACES = (
     "node a\nnode b\nlink a:{} -- b\n",
     'bridge br0 in bridge\nnode a ip 192.0.2.1/24 on br0 run "{}"\n',
     "bridge br0 in bridge\nnode a ip 192.0.2.1/24 on br0 dns {}\n",
+    "bridge br0 ip 192.0.2.254/24\nnode a on br0\npublish {} to a:80\npublish {}:81 to a:80\n",
+    "bridge br0 ip 192.0.2.254/24\nnode a on br0\npublish 80/{} to {}:{}\n",
+    "bridge br0 in bridge\nnode a ip 192.0.2.1/24 on br0\ndeny {} -> a\nallow a -> {} tcp {}\ndeny a -> * {}\n",
     "bridge br0 in bridge # {}\nnode a ip 192.0.2.1/24 on br0\n",
 )
 

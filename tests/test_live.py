@@ -3,13 +3,15 @@
 A lab that needs something which this machine's kernel lacks is built on the second one.
 
 A lab's promises are in live/LAB.expect, a line each: `ns1 -> 192.0.2.2` for an echo that must come back, `-x` for one
-that must not, `from A` for the address it is sent from, and `tcp PORT` for a connection instead.
+that must not, `from A` for the address it is sent from, and `tcp PORT` or `udp PORT` for a connection or an answer
+instead. A line such as `web serves tcp 80` starts a server; one end may be `(host)` or `(internet)`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ import pytest
 from host import AnyHost, Host
 from machine import lacks
 from nscompile.compiler import compile_lab
+from talk import ask, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +31,8 @@ GALLERY = TESTS.parent / "out"
 LABS = sorted(folder.name for folder in GALLERY.iterdir())
 SHELLS = (("dash",), ("bash",), ("busybox", "sh"), ("mksh",), ("yash",))
 CASES = sorted((TESTS / "labs").glob("*.case"))
-PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?(?: tcp (\d+))?")
+PROMISE = re.compile(r"(\S+) -([>x]) (\S+)(?: from (\S+))?(?: (tcp|udp) (\d+))?")
+SERVER = re.compile(r"(\S+) serves (tcp|udp) (\d+)")
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +63,28 @@ def down(host: AnyHost, lab: str) -> None:
 def broken_promises(host: AnyHost, lab: str) -> list[str]:
     lines = (TESTS / "live" / f"{lab}.expect").read_text(encoding="utf-8").splitlines()
     promises = [line for line in lines if not line.startswith("#")]
+    servers = [found.groups() for line in promises if (found := SERVER.fullmatch(line))]
+    promises = [line for line in promises if not SERVER.fullmatch(line)]
     assert promises
-    broken = []
-    for promise in promises:
-        found = PROMISE.fullmatch(promise)
-        assert found, promise
-        namespace, arrow, target, source, port = found.groups()
-        kept = host.connects(namespace, target, port) if port else host.pings(namespace, target, source)
-        if kept is not (arrow == ">"):
-            broken.append(promise)
-    return broken
+    with ExitStack() as stack:
+        for namespace, protocol, port in servers:
+            assert isinstance(host, Host)
+            stack.enter_context(serving(host, namespace, protocol, int(port)))
+        return [promise for promise in promises if not kept(host, promise)]
+
+
+def kept(host: AnyHost, promise: str) -> bool:
+    found = PROMISE.fullmatch(promise)
+    assert found, promise
+    place, arrow, target, source, protocol, port = found.groups()
+    if protocol is None:
+        answered = host.pings(place, target, source)
+    elif protocol == "tcp" and not place.startswith("("):
+        answered = host.connects(place, target, port)
+    else:
+        assert isinstance(host, Host)
+        answered = ask(host, place, protocol, target, int(port)) is not None
+    return answered is (arrow == ">")
 
 
 @pytest.mark.parametrize("lab", LABS)

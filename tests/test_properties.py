@@ -143,6 +143,7 @@ def test_a_template_cannot_print_what_no_filter_made_safe(value: object) -> None
 FRAGMENTS = r"""
 lab bridge node router link uplink in ip net nat via mtu on as mac gateway route rule none { } -- : , = \ " # $(id)
 br0 ns[1..2] [ ] [1..3] 192.0.2.1/24 192.0.2.0/24 2001:db8::1/64 enp0s3 table 100 from default é
+publish allow deny to -> * tcp 80 80/udp
 """.split()
 fragments = st.sampled_from([*FRAGMENTS, "\n", "\t"])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from nscompile.checks import addresses, devices, impairments, layers, routes, services
+from nscompile.checks import addresses, devices, impairments, layers, policy, publish, routes, services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +45,11 @@ CHECKS: tuple[Check, ...] = (
     routes.next_hop_forwards,
     services.names_can_be_looked_up,
     services.name_servers_are_reachable,
+    publish.address_can_be_the_hosts,
+    publish.port_published_once,
+    publish.answers_come_back,
+    policy.ends_share_a_family,
+    policy.rule_decides_something,
 )
 
 

@@ -12,6 +12,8 @@ from nscompile.lower.dispatch import lower
 from nscompile.lower.firewall import firewall_steps
 from nscompile.lower.impairments import impairment_steps
 from nscompile.lower.overview import drawing, table
+from nscompile.lower.policy import policy_steps
+from nscompile.lower.publish import host_addresses, host_ports, publish_steps
 from nscompile.lower.services import service_steps
 from nscompile.model import Bond, Macvlan, Phys, VlanInterface, Vxlan
 from nscompile.plan import Firewall, Plan, Step
@@ -28,6 +30,8 @@ def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
         *_steps(topology),
         *impairment_steps(topology),
         *firewall_steps(topology, firewall),
+        *publish_steps(topology, firewall),
+        *policy_steps(topology, firewall),
         *service_steps(topology),
     ]
     return Plan(
@@ -38,6 +42,8 @@ def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
         steps=tuple(sorted(steps, key=lambda step: step.phase.order)),
         outside=_outside(topology),
         host_prefixes=_host_prefixes(topology),
+        host_addresses=host_addresses(topology),
+        host_ports=host_ports(topology),
         firewall=firewall,
     )
 

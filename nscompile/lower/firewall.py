@@ -1,15 +1,15 @@
 """What the host's packet filter is told: source NAT, and to let the lab's packets pass where it drops by default.
 
-The one place that knows iptables from nft.
+Published ports and policy are files of their own, `publish.py` and `policy.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import within
+from nscompile.lower.netfilter import IPTABLES, NFT, nft_table, quoted
 from nscompile.plan import Firewall, Kind, Need, Phase, Step, Undo
 
 if TYPE_CHECKING:
@@ -22,16 +22,9 @@ if TYPE_CHECKING:
 _WHY_NAT = "nobody outside knows the way back to these addresses, so packets leave under that of the way out"
 _WHY_LET = "a host that drops what it should forward, as Docker and ufw set it up, must let the lab's packets pass"
 
-_IPTABLES = {4: "iptables", 6: "ip6tables"}
-_NFT = {4: "ip", 6: "ip6"}
-
-# A name that nft takes for an interface without quotes: no word of its own has this form, but for those behind.
-_BARE = re.compile(r"[A-Za-z]+[0-9-][A-Za-z0-9_.-]*")
-_NFT_WORDS = {"auto-merge", "cgroupv2", "fully-random", "gc-interval", "icmpv6", "ip6", "l4proto"}
-
 
 def firewall_steps(topology: Topology, firewall: Firewall) -> Iterator[Step]:
-    families = _IPTABLES if firewall is Firewall.IPTABLES else _NFT
+    families = IPTABLES if firewall is Firewall.IPTABLES else NFT
     for interface, family, span in _gateways(topology):
         name = (families[family], interface)
         undo = Undo(Kind.PASSAGE, name, ("let_pass_no_more", *name))
@@ -58,7 +51,7 @@ def _gateways(topology: Topology) -> Iterator[tuple[str, int, Span]]:
 
 
 def _iptables(masquerade: Masquerade) -> Step:
-    tool = _IPTABLES[masquerade.prefix.version]
+    tool = IPTABLES[masquerade.prefix.version]
     way_out = ("-o", masquerade.out) if masquerade.out else ("!", "-o", masquerade.inside)
     spec = ("POSTROUTING", "-s", str(masquerade.prefix), *way_out, "-j", "MASQUERADE")
     return Step(
@@ -77,8 +70,8 @@ def _nft(topology: Topology) -> Iterator[Step]:
     for masquerade in topology.masquerades:
         tables[masquerade.namespace, masquerade.prefix.version].append(masquerade)
     for (namespace, version), masquerades in tables.items():
-        family, first = _NFT[version], masquerades[0]
-        table = (family, f"nscompile-{topology.name}")
+        table, first = nft_table(topology, version), masquerades[0]
+        family = NFT[version]
         chain = "{ type nat hook postrouting priority srcnat; }"
         trial = f"add table {family} t; add chain {family} t c {chain}; add rule {family} t c masquerade"
         yield Step(
@@ -92,13 +85,9 @@ def _nft(topology: Topology) -> Iterator[Step]:
         adding = within(namespace, "nft", "add", "chain", *table, "postrouting", chain)
         yield Step(Phase.NAT, adding, _WHY_NAT, first.span)
         for each in masquerades:
-            way_out = ("oifname", _quoted(each.out)) if each.out else ("oifname", "!=", _quoted(each.inside))
+            way_out = ("oifname", quoted(each.out)) if each.out else ("oifname", "!=", quoted(each.inside))
             rule = (*table, "postrouting", family, "saddr", str(each.prefix), *way_out, "masquerade")
             yield Step(Phase.NAT, within(namespace, "nft", "add", "rule", *rule), _WHY_NAT, each.span)
-
-
-def _quoted(interface: str) -> str:
-    return interface if _BARE.fullmatch(interface) and interface not in _NFT_WORDS else f'"{interface}"'
 
 
 def _on_host(masquerade: Masquerade, name: Command, command: Command) -> Undo | None:

@@ -15,6 +15,8 @@ from nscompile.resolve.defaults import with_defaults
 from nscompile.resolve.devices import devices
 from nscompile.resolve.expand import expand
 from nscompile.resolve.interfaces import settle
+from nscompile.resolve.policy import policies
+from nscompile.resolve.publish import publications
 from nscompile.resolve.scope import declare
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
         programs=services.programs(scope),
         name_servers=services.name_servers(scope),
         hosts=services.hosts(scope),
+        publications=publications(interfaces, all_bridges, scope),
+        policies=policies(scope),
     )
 
 

@@ -38,6 +38,8 @@ class Scope:
     devices: dict[tuple[str | None, str], syntax.Device] = field(default_factory=dict)
     lost_beginnings: tuple[str, ...] = ()
     hosts: list[syntax.Hosts] = field(default_factory=list)
+    publications: list[syntax.Publish] = field(default_factory=list)
+    policies: list[syntax.Policy] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
 
     def bridge(self, word: Word, user: str | None = None) -> syntax.Bridge | None:
@@ -109,6 +111,10 @@ def _keep(statement: Statement, scope: Scope) -> None:
             scope.uplinks.append(statement)
         case syntax.Hosts():
             scope.hosts.append(statement)
+        case syntax.Publish():
+            scope.publications.append(statement)
+        case syntax.Policy():
+            scope.policies.append(statement)
 
 
 def _declare_lab(statement: syntax.Lab, scope: Scope) -> None:

@@ -29,6 +29,7 @@ _TAKEN = {
     ),
 }
 _NUMBERS_FROM_1 = range(1, 2**32)
+PORTS = range(1, 2**16)  # port 0 is reserved, RFC 6335
 
 
 def name(word: Word, diagnostics: Diagnostics) -> str | None:
@@ -148,6 +149,10 @@ def number(word: Word, what: str, limits: range, diagnostics: Diagnostics, code:
     way_out = f"it is a number from {limits[0]} to {limits[-1]}"
     diagnostics.add(Diagnostic(code, f"`{text}` is no {what}", word.span, help=way_out))
     return None
+
+
+def port(word: Word, diagnostics: Diagnostics) -> int | None:
+    return number(word, "port", PORTS, diagnostics, "NSL701")
 
 
 def metric(word: Word, diagnostics: Diagnostics) -> int | None:

@@ -1,0 +1,414 @@
+#!/bin/sh
+# Builds the lab firewall on this host; down.sh removes it.
+#
+#   office --.
+#   guest  --+
+#   web    --+-- lan (in switch) -- rt-veth (on the host) -- NAT -- enp0s3
+#   db     --'
+#
+#   namespace   interface     addresses       default route
+#   office      office-veth0  192.0.2.1/24    192.0.2.254
+#   guest       guest-veth0   192.0.2.2/24    192.0.2.254
+#   web         web-veth0     192.0.2.3/24    192.0.2.254
+#   db          db-veth0      192.0.2.4/24    192.0.2.254
+#   switch      lan           -               -
+#   (the host)  rt-veth       192.0.2.254/24
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab firewall                           # who may talk to whom on one switch: the nodes themselves see to it
+#   bridge lan in switch
+#   node office ip 192.0.2.1/24 on lan
+#   node guest ip 192.0.2.2/24 on lan
+#   node web ip 192.0.2.3/24 on lan
+#   node db ip 192.0.2.4/24 on lan
+#   uplink lan ip 192.0.2.254/24 nat via enp0s3
+#
+#   allow web -> db tcp 5432               # the first rule that matches decides
+#   deny * -> db                           # so nobody else gets at the database, and it may still ask others
+#   deny guest -> 192.0.2.0/24             # guests get out of the house, and nowhere else in it
+
+set -eu
+
+usage() {
+    cat <<'end'
+usage: sh up.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Builds the lab firewall, as root; sh down.sh removes it.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs
+  -h, --help     print this
+
+Exit status: 0 done; 1 failed, and all was taken back; 2 wrong usage; 3 refused, and
+nothing was changed; 4 failed, and something could not be taken back; 128+N ended by
+signal N, and all was taken back.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=up.sh
+lab=firewall
+labs=/run/nscompile
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=6a94a12ff465
+namespaces="office guest web db switch"
+interfaces="office-veth0 office-lan guest-veth0 guest-lan web-veth0 web-lan db-veth0 db-lan rt-veth rt-lan"
+passing="office-veth0 office-lan guest-veth0 guest-lan web-veth0 web-lan db-veth0 db-lan rt-lan" # on the host only until they are moved
+
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    tries=0
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+}
+release() {
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+has_rule() { "$@" >/dev/null 2>&1; }
+
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
+present() {
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+    ! has_rule iptables -t nat -C POSTROUTING -s 192.0.2.0/24 -o enp0s3 -j MASQUERADE || "$@" 'rule iptables -t nat -A POSTROUTING -s 192.0.2.0/24 -o enp0s3 -j MASQUERADE'
+    ! lets_pass iptables rt-veth >/dev/null || "$@" 'rule that lets rt-veth pass'
+}
+
+# Where this host drops what it should forward, as Docker and ufw set it up, lets the packets of an interface pass.
+let_pass() {
+    case $("$1" -S FORWARD 2>/dev/null) in *" DROP"* | *" REJECT"*) ;; *) return 0 ;; esac
+    "$1" -I FORWARD -i "$2" -j ACCEPT
+    "$1" -I FORWARD -o "$2" -j ACCEPT
+}
+# Whether the packets of an interface are let through, and an end to it.
+lets_pass() { has_rule "$1" -C FORWARD -i "$2" -j ACCEPT || has_rule "$1" -C FORWARD -o "$2" -j ACCEPT; }
+let_pass_no_more() {
+    "$1" -D FORWARD -i "$2" -j ACCEPT
+    "$1" -D FORWARD -o "$2" -j ACCEPT
+} 2>/dev/null
+
+# Puts back a kernel setting, and all that the kernel changed with it, unless another lab that is up needs it.
+restore() {
+    for note in "$labs"/*/"$1"; do
+        if [ "$note" != "$state/$1" ]; then rm -f "$state/$1" && return; fi
+    done
+    while IFS=: read -r file value; do
+        [ ! -e "$file" ] || [ "$(cat "$file")" = "$value" ] || echo "$value" >"$file"
+    done <"$state/$1"
+    rm "$state/$1"
+}
+
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
+    done
+}
+
+# The processes in the lab's namespaces.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
+    done
+}
+
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(marks)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    [ -e "$state/namespaces" ] || for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
+forget() {
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    rm -f "$state"/*
+    rmdir "$state"
+}
+
+refused=
+refuse() { say "$*" && refused=yes; }
+
+# Tries a command in a scratch network namespace, which ends with it.
+needs() {
+    what=$1 && shift
+    ! command -v "$1" >/dev/null || unshare -n "$@" >/dev/null 2>&1 || refuse "this kernel has no $what"
+}
+
+# Refuses a prefix that overlaps what this host has: addresses in it, routes to a part of it or to more than it.
+free() {
+    found=$({
+        ip "-$1" -br address show to "$2"
+        ip "-$1" route show root "$2"
+        ip "-$1" route show match "$2" | grep -v '^default'
+    } 2>/dev/null) || :
+    [ -z "$found" ] || refuse "the lab's prefix $2 overlaps what this host has:" "${found%%
+*}"
+}
+
+# Lists every reason not to begin, before anything is changed.
+preflight() {
+    for tool in ip sysctl iptables stat unshare; do
+        command -v "$tool" >/dev/null || refuse "$tool is not installed"
+    done
+    case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
+    if [ "$(id -u)" != 0 ]; then
+        refuse "this needs root: sudo sh $me"
+    elif ! unshare -n true 2>/dev/null; then
+        refuse "this user may not make network namespaces"
+    else
+        needs 'veth pairs' ip link add name a type veth peer name b
+        needs bridges ip link add name a type bridge
+        needs 'source NAT with iptables' iptables -t nat -A POSTROUTING -j MASQUERADE
+        needs 'connection tracking with iptables' iptables -A INPUT -j ACCEPT -m conntrack --ctstate ESTABLISHED
+    fi
+    has_interface enp0s3 || refuse 'this host has no interface enp0s3'
+    if [ -e "$state" ]; then
+        refuse "the lab is up, or half up: sh down.sh removes it"
+    else
+        free 4 192.0.2.0/24
+        present refuse "already on this host:"
+    fi
+    [ -z "$refused" ] || exit 3
+}
+
+# Notes what a kernel setting is, and all that the kernel will change with it: KEY FILE…. Where another lab that is up
+# has changed it already, the note is what that one found.
+note() {
+    key=$1 && shift
+    for other in "$labs"/*/"$key"; do
+        if [ -e "$other" ]; then cp "$other" "$state/$key" && return; fi
+    done
+    grep . "$@" >"$state/$key"
+}
+
+
+# Opens the lab's folder and notes what is about to change.
+begun=
+begin() {
+    begun=yes
+    mkdir -m 700 "$state"
+    echo "$build" >"$state/build"
+    for other in "$labs"/*/netns; do
+        if [ ! -e /run/netns ] || [ -e "$other" ]; then : >"$state/netns"; fi
+    done
+    note net.ipv4.ip_forward \
+        /proc/sys/net/ipv4/ip_forward \
+        /proc/sys/net/ipv4/conf/*/forwarding \
+        /proc/sys/net/ipv4/conf/all/accept_redirects
+}
+
+# Last things first. What is gone already is no error; what counts is what is left.
+undo() {
+    # NAT
+    iptables -t nat -D POSTROUTING -s 192.0.2.0/24 -o enp0s3 -j MASQUERADE
+    # Forwarding
+    let_pass_no_more iptables rt-veth
+    restore net.ipv4.ip_forward
+    # Uplinks
+    ip link del rt-veth
+    # Namespaces
+    is_ours switch && ip netns del switch
+    is_ours db && ip netns del db
+    is_ours web && ip netns del web
+    is_ours guest && ip netns del guest
+    is_ours office && ip netns del office
+}
+
+# The one way out, whatever ends this script: until the lab is whole, everything is taken back.
+finish() {
+    status=$?
+    trap '' HUP INT PIPE QUIT TERM
+    trap - EXIT
+    set +ev
+    [ -z "$begun" ] || status=1
+    status=${1:-$status}
+    if [ -n "$begun" ]; then
+        say "this did not work out (sh $me -v shows where); taking everything back"
+        claim
+        undo 2>/dev/null
+        if ! forget; then
+            present say "could not remove"
+            status=4
+        fi
+    fi
+    release
+    exit "$status"
+}
+whole() {
+    set +v
+    trap '' HUP INT PIPE QUIT TERM
+    marks >"$state/namespaces"
+    begun=
+    say "the lab $lab is up; sh down.sh removes it"
+}
+
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
+    trap finish EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    [ "$(id -u)" != 0 ] || one_at_a_time
+    preflight
+    begin
+    exec >/dev/null # sysctl repeats what it is told
+    [ $mode != verbose ] || set -v
+fi
+
+# ---- 1. Namespaces ----
+# each namespace is a network stack of its own: interfaces, addresses, routes and rules
+ip netns add office
+ip netns add guest
+ip netns add web
+ip netns add db
+ip netns add switch
+
+# ---- 2. Veth pairs ----
+# a veth pair is a cable: what goes in at one end comes out at the other
+ip link add office-veth0 type veth peer name office-lan
+ip link add guest-veth0 type veth peer name guest-lan
+ip link add web-veth0 type veth peer name web-lan
+ip link add db-veth0 type veth peer name db-lan
+
+# ---- 3. Into their namespaces ----
+# new interfaces stand on the host; each end goes to the namespace it is for
+ip link set office-veth0 netns office
+ip link set guest-veth0 netns guest
+ip link set web-veth0 netns web
+ip link set db-veth0 netns db
+ip link set office-lan netns switch
+ip link set guest-lan netns switch
+ip link set web-lan netns switch
+ip link set db-lan netns switch
+
+# ---- 4. Up ----
+# a new namespace has its lo down, and could not even reach its own addresses
+ip netns exec office ip link set lo up
+ip netns exec guest ip link set lo up
+ip netns exec web ip link set lo up
+ip netns exec db ip link set lo up
+ip netns exec switch ip link set lo up
+
+# an interface is made down
+ip netns exec office ip link set office-veth0 up
+ip netns exec guest ip link set guest-veth0 up
+ip netns exec web ip link set web-veth0 up
+ip netns exec db ip link set db-veth0 up
+
+# the other ends, at the bridges
+ip netns exec switch ip link set office-lan up
+ip netns exec switch ip link set guest-lan up
+ip netns exec switch ip link set web-lan up
+ip netns exec switch ip link set db-lan up
+
+# ---- 5. Addresses ----
+# with an address comes the route to its prefix
+ip netns exec office ip address add 192.0.2.1/24 dev office-veth0
+ip netns exec guest ip address add 192.0.2.2/24 dev guest-veth0
+ip netns exec web ip address add 192.0.2.3/24 dev web-veth0
+ip netns exec db ip address add 192.0.2.4/24 dev db-veth0
+
+# ---- 6. Bridges ----
+# a bridge is a switch: it passes frames between its ports
+ip netns exec switch ip link add dev lan type bridge
+ip netns exec switch ip link set lan up
+
+# ---- 7. Ports ----
+# plug the ends into their bridge
+ip netns exec switch ip link set office-lan master lan
+ip netns exec switch ip link set guest-lan master lan
+ip netns exec switch ip link set web-lan master lan
+ip netns exec switch ip link set db-lan master lan
+
+# ---- 8. Uplinks ----
+# one more pair, between the host and lan: the host's end is the gateway of the nodes there
+ip link add name rt-veth type veth peer name rt-lan
+ip link set rt-veth up
+ip addr add 192.0.2.254/24 dev rt-veth
+ip link set rt-lan netns switch
+ip netns exec switch ip link set dev rt-lan master lan
+ip netns exec switch ip link set rt-lan up
+
+# ---- 9. Routes ----
+# everything that is not connected goes to the gateway
+ip netns exec office ip route add default via 192.0.2.254
+ip netns exec guest ip route add default via 192.0.2.254
+ip netns exec web ip route add default via 192.0.2.254
+ip netns exec db ip route add default via 192.0.2.254
+
+# ---- 10. Forwarding ----
+# let the host pass on packets that are for others
+sysctl net.ipv4.ip_forward=1
+
+# a host that drops what it should forward, as Docker and ufw set it up, must let the lab's packets pass
+let_pass iptables rt-veth
+
+# ---- 11. NAT ----
+# nobody outside knows the way back to these addresses, so packets leave under that of the way out
+iptables -t nat -A POSTROUTING -s 192.0.2.0/24 -o enp0s3 -j MASQUERADE
+
+# ---- 12. Policy ----
+# what guest sends: answers and its own always pass, then the first rule that matches decides
+ip netns exec guest iptables -A OUTPUT -m conntrack --ctstate 'ESTABLISHED,RELATED' -j ACCEPT
+ip netns exec guest iptables -A OUTPUT -o lo -j ACCEPT
+ip netns exec guest iptables -A OUTPUT -d 192.0.2.4 -j DROP
+ip netns exec guest iptables -A OUTPUT -d 192.0.2.0/24 -j DROP
+
+# what reaches db: answers and its own always pass, then the first rule that matches decides
+ip netns exec db iptables -A INPUT -m conntrack --ctstate 'ESTABLISHED,RELATED' -j ACCEPT
+ip netns exec db iptables -A INPUT -i lo -j ACCEPT
+ip netns exec db iptables -A INPUT -s 192.0.2.3 -p tcp --dport 5432 -j ACCEPT
+ip netns exec db iptables -A INPUT -j DROP
+
+whole

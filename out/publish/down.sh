@@ -1,0 +1,245 @@
+#!/bin/sh
+# Removes the lab publish from this host, also when half of it is gone already.
+#
+#   web --.
+#         +-- br0 172.30.0.1/24 (on the host) -- NAT -- outside
+#   db  --'
+#
+#   namespace   interface  addresses      default route
+#   web         eth0       172.30.0.2/24  172.30.0.1
+#   db          eth0       172.30.0.3/24  172.30.0.1
+#   (the host)  br0        172.30.0.1/24
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab publish                            # what Docker's -p does: a port of the host leads to a container
+#   bridge br0 ip 172.30.0.1/24 nat
+#   node web on br0 as eth0
+#   node db on br0 as eth0
+#   publish 8080 to web:80                 # -p 8080:80, for everybody who reaches the host, and for the host itself
+#   publish 5353/udp to web:53             # -p 5353:53/udp
+#   publish 127.0.0.1:5432 to db:5432      # -p 127.0.0.1:5432:5432, for the host alone
+
+set -u
+
+usage() {
+    cat <<'end'
+usage: sh down.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Removes the lab publish that sh up.sh built, as root, and nothing else. Processes that run in its
+namespaces are ended.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs, and what it says
+  -h, --help     print this
+
+Exit status: 0 done, or there was nothing to do; 2 wrong usage; 3 refused, and nothing
+was changed; 4 something could not be removed.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=down.sh
+lab=publish
+labs=/run/nscompile
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=f9e0687dc063
+namespaces="web db"
+interfaces="veth2665709 veth6f2c7a4 br0"
+passing="" # on the host only until they are moved
+
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    tries=0
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+}
+release() {
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+has_rule() { "$@" >/dev/null 2>&1; }
+
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
+present() {
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+    ! has_rule iptables -t nat -C POSTROUTING -s 172.30.0.0/24 ! -o br0 -j MASQUERADE || "$@" 'rule iptables -t nat -A POSTROUTING -s 172.30.0.0/24 ! -o br0 -j MASQUERADE'
+    ! has_rule iptables -t nat -C PREROUTING -p tcp --dport 8080 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:80 || "$@" 'rule iptables -t nat -A PREROUTING -p tcp --dport 8080 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:80'
+    ! has_rule iptables -t nat -C OUTPUT -p tcp --dport 8080 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:80 || "$@" 'rule iptables -t nat -A OUTPUT -p tcp --dport 8080 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:80'
+    ! has_rule iptables -t nat -C PREROUTING -p udp --dport 5353 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:53 || "$@" 'rule iptables -t nat -A PREROUTING -p udp --dport 5353 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:53'
+    ! has_rule iptables -t nat -C OUTPUT -p udp --dport 5353 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:53 || "$@" 'rule iptables -t nat -A OUTPUT -p udp --dport 5353 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:53'
+    ! has_rule iptables -t nat -C OUTPUT -d 127.0.0.1 -p tcp --dport 5432 -j DNAT --to-destination 172.30.0.3:5432 || "$@" 'rule iptables -t nat -A OUTPUT -d 127.0.0.1 -p tcp --dport 5432 -j DNAT --to-destination 172.30.0.3:5432'
+    ! has_rule iptables -t nat -C POSTROUTING -s 172.30.0.0/24 -d 172.30.0.2 -p tcp --dport 80 -m conntrack --ctstate DNAT -j MASQUERADE || "$@" 'rule iptables -t nat -A POSTROUTING -s 172.30.0.0/24 -d 172.30.0.2 -p tcp --dport 80 -m conntrack --ctstate DNAT -j MASQUERADE'
+    ! has_rule iptables -t nat -C POSTROUTING -s 172.30.0.0/24 -d 172.30.0.2 -p udp --dport 53 -m conntrack --ctstate DNAT -j MASQUERADE || "$@" 'rule iptables -t nat -A POSTROUTING -s 172.30.0.0/24 -d 172.30.0.2 -p udp --dport 53 -m conntrack --ctstate DNAT -j MASQUERADE'
+    ! has_rule iptables -t raw -C PREROUTING -s 127.0.0.0/8 -i br0 -j DROP || "$@" 'rule iptables -t raw -A PREROUTING -s 127.0.0.0/8 -i br0 -j DROP'
+    ! has_rule iptables -t raw -C PREROUTING -d 127.0.0.0/8 -i br0 -j DROP || "$@" 'rule iptables -t raw -A PREROUTING -d 127.0.0.0/8 -i br0 -j DROP'
+    ! has_rule iptables -t nat -C POSTROUTING -s 127.0.0.0/8 -o br0 -j MASQUERADE || "$@" 'rule iptables -t nat -A POSTROUTING -s 127.0.0.0/8 -o br0 -j MASQUERADE'
+    ! lets_pass iptables br0 >/dev/null || "$@" 'rule that lets br0 pass'
+}
+
+# Whether the packets of an interface are let through, and an end to it.
+lets_pass() { has_rule "$1" -C FORWARD -i "$2" -j ACCEPT || has_rule "$1" -C FORWARD -o "$2" -j ACCEPT; }
+let_pass_no_more() {
+    "$1" -D FORWARD -i "$2" -j ACCEPT
+    "$1" -D FORWARD -o "$2" -j ACCEPT
+} 2>/dev/null
+
+# Puts back a kernel setting, and all that the kernel changed with it, unless another lab that is up needs it.
+restore() {
+    for note in "$labs"/*/"$1"; do
+        if [ "$note" != "$state/$1" ]; then rm -f "$state/$1" && return; fi
+    done
+    while IFS=: read -r file value; do
+        [ ! -e "$file" ] || [ "$(cat "$file")" = "$value" ] || echo "$value" >"$file"
+    done <"$state/$1"
+    rm "$state/$1"
+}
+
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
+    done
+}
+
+# The processes in the lab's namespaces.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
+    done
+}
+
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(marks)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    [ -e "$state/namespaces" ] || for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
+forget() {
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    rm -f "$state"/*
+    rmdir "$state"
+}
+
+finish() {
+    trap - EXIT
+    release
+    exit "$1"
+}
+begin() {
+    if [ "$(id -u)" != 0 ]; then
+        say "this needs root: sudo sh $me" && exit 3
+    fi
+    trap 'finish $?' EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    one_at_a_time
+    if [ ! -e "$state" ]; then
+        say "the lab $lab is not up; there is nothing to do" && exit 0
+    fi
+    if [ -e "$state/build" ] && [ "$(cat "$state/build")" != "$build" ]; then
+        say "the lab $lab that is up was built by another up.sh; use the down.sh that was compiled with it" && exit 3
+    fi
+    claim
+    exec 3>&2
+    # What is gone already is no error; what counts is what is left.
+    [ $mode = verbose ] || exec 2>/dev/null
+}
+gone() {
+    set +v
+    exec 2>&3
+    if ! forget; then
+        present say "could not remove" && exit 4
+    fi
+    say "the lab $lab is gone"
+}
+
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
+    begin
+    [ $mode != verbose ] || set -v
+fi
+
+# ---- 1. Published ports ----
+iptables -t nat -D POSTROUTING -s 127.0.0.0/8 -o br0 -j MASQUERADE
+iptables -t raw -D PREROUTING -d 127.0.0.0/8 -i br0 -j DROP
+iptables -t raw -D PREROUTING -s 127.0.0.0/8 -i br0 -j DROP
+iptables -t nat -D POSTROUTING -s 172.30.0.0/24 -d 172.30.0.2 -p udp --dport 53 -m conntrack --ctstate DNAT -j MASQUERADE
+iptables -t nat -D POSTROUTING -s 172.30.0.0/24 -d 172.30.0.2 -p tcp --dport 80 -m conntrack --ctstate DNAT -j MASQUERADE
+iptables -t nat -D OUTPUT -d 127.0.0.1 -p tcp --dport 5432 -j DNAT --to-destination 172.30.0.3:5432
+iptables -t nat -D OUTPUT -p udp --dport 5353 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:53
+iptables -t nat -D PREROUTING -p udp --dport 5353 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:53
+iptables -t nat -D OUTPUT -p tcp --dport 8080 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:80
+iptables -t nat -D PREROUTING -p tcp --dport 8080 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.30.0.2:80
+
+# ---- 2. NAT ----
+iptables -t nat -D POSTROUTING -s 172.30.0.0/24 ! -o br0 -j MASQUERADE
+
+# ---- 3. Forwarding ----
+let_pass_no_more iptables br0
+restore net.ipv4.ip_forward
+
+# ---- 4. Bridges ----
+ip link del br0
+
+# ---- 5. Veth pairs ----
+ip link del veth6f2c7a4
+ip link del veth2665709
+
+# ---- 6. Namespaces ----
+is_ours db && ip netns del db
+is_ours web && ip netns del web
+
+gone
