@@ -283,6 +283,31 @@ class Tunnel(Device):
 
 
 @dataclass(frozen=True, slots=True)
+class WireguardPeer:
+    """The other end of a WireGuard tunnel: who it is, where it is, and the prefixes that are behind it."""
+
+    namespace: str
+    name: str
+    endpoint: IPAddress
+    udp_port: int
+    allowed: tuple[IPNetwork, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wireguard(Device):
+    """`key` is the file of its private key on the host; None has one made, for the lab of this name."""
+
+    lab: str
+    udp_port: int
+    key: Given[str] | None
+    peers: tuple[WireguardPeer, ...]
+
+    @property
+    def title(self) -> str:
+        return f"WireGuard to {', '.join(peer.namespace for peer in self.peers)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Phys(Device):
     """An interface of the host, known there as `lent`, that is in a namespace for as long as the lab is up."""
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 STATEMENTS = (
     *("lab", "bridge", "node", "router", "link", "uplink", "publish", "allow", "deny", "hosts"),
-    *("dummy", "vlan", "macvlan", "ipvlan", "bond", "vrf", "vxlan", "gre", "ipip", "sit", "phys"),
+    *("dummy", "vlan", "macvlan", "ipvlan", "bond", "vrf", "vxlan", "gre", "ipip", "sit", "wireguard", "phys"),
     *("defaults", "let", "for", "include"),
 )
 
@@ -83,12 +83,14 @@ _AFTER = {
     "_OF": "the names of its members",
     "_HOST": "an interface of the host",
     "_PHYS": "an interface of the host",
+    "_PEER": "the name of a node",
+    "_ENDPOINT": "an address of the node that its peers reach",
     "_LOCAL": "an address of the node itself",
     "_REMOTE": "the address of the other end",
     "_GROUP": "a multicast address such as `239.1.1.1`",
     "_PORT": "a port number",
     "_TTL": "a number from 1 to 255",
-    "_KEY": "a number",
+    "_KEY": "a number, or for wireguard the file of a private key",
     "_MODE": "a mode, as `ip link` calls it",
     "_VLAN": "the number of a VLAN, or the name of a subinterface such as `eth0.10`",
     "_RUN": "a command in double quotes",

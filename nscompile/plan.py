@@ -61,31 +61,32 @@ class Phase(Enum):
     MOVE_INTERFACES = (4, Section.MOVES)
     MOVE_PORTS = (5, Section.MOVES)
     LOANS = (6, Section.DEVICES)
-    DEVICES = (7, Section.DEVICES)
-    MEMBERS = (8, Section.DEVICES)
-    INTERFACE_SETTINGS = (9, Section.UP)
-    UP_LOOPBACKS = (10, Section.UP)
-    UP_INTERFACES = (11, Section.UP)
-    UP_PORTS = (12, Section.UP)
-    UP_DEVICES = (13, Section.UP)
-    ADDRESSES = (14, Section.ADDRESSES)
-    BRIDGES = (15, Section.BRIDGES)
-    PORTS = (16, Section.PORTS)
-    VLANS = (17, Section.PORTS)
-    UPLINKS = (18, Section.UPLINKS)
-    DEFAULT_ROUTES = (19, Section.ROUTES)
-    ROUTES = (20, Section.ROUTES)
-    RULES = (21, Section.ROUTES)
-    IMPAIRMENTS = (22, Section.IMPAIRMENTS)
-    RATES = (23, Section.IMPAIRMENTS)
-    FORWARDING = (24, Section.FORWARDING)
-    LATE_SETTINGS = (25, Section.FORWARDING)
-    PASSAGES = (26, Section.FORWARDING)
-    NAT = (27, Section.NAT)
-    PUBLISHED = (28, Section.PUBLISHED)
-    POLICY = (29, Section.POLICY)
-    NAMES = (30, Section.NAMES)
-    PROGRAMS = (31, Section.PROGRAMS)
+    KEYS = (7, Section.DEVICES)
+    DEVICES = (8, Section.DEVICES)
+    MEMBERS = (9, Section.DEVICES)
+    INTERFACE_SETTINGS = (10, Section.UP)
+    UP_LOOPBACKS = (11, Section.UP)
+    UP_INTERFACES = (12, Section.UP)
+    UP_PORTS = (13, Section.UP)
+    UP_DEVICES = (14, Section.UP)
+    ADDRESSES = (15, Section.ADDRESSES)
+    BRIDGES = (16, Section.BRIDGES)
+    PORTS = (17, Section.PORTS)
+    VLANS = (18, Section.PORTS)
+    UPLINKS = (19, Section.UPLINKS)
+    DEFAULT_ROUTES = (20, Section.ROUTES)
+    ROUTES = (21, Section.ROUTES)
+    RULES = (22, Section.ROUTES)
+    IMPAIRMENTS = (23, Section.IMPAIRMENTS)
+    RATES = (24, Section.IMPAIRMENTS)
+    FORWARDING = (25, Section.FORWARDING)
+    LATE_SETTINGS = (26, Section.FORWARDING)
+    PASSAGES = (27, Section.FORWARDING)
+    NAT = (28, Section.NAT)
+    PUBLISHED = (29, Section.PUBLISHED)
+    POLICY = (30, Section.POLICY)
+    NAMES = (31, Section.NAMES)
+    PROGRAMS = (32, Section.PROGRAMS)
 
     @property
     def order(self) -> int:
@@ -214,6 +215,11 @@ class Plan:
         """What tells the scripts of this plan from those of another lab of the same name."""
         taken_back = [step.undo.command for step in self.steps if step.undo is not None]
         return sha256(repr((self.interfaces(), taken_back)).encode()).hexdigest()[:12]
+
+    def inputs(self) -> list[str]:
+        """The files of the host that the lab's commands read."""
+        files = [step.stdin for step in self.steps if step.stdin and not step.stdin.startswith(f"{STATE}/")]
+        return list(dict.fromkeys(files))
 
     def needs(self) -> list[Need]:
         return list(dict.fromkeys(step.need for step in self.steps if step.need is not None))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nscompile.plan import Command, Plan, Step, Undo
 
 # A word that no shell reads as anything but itself; a lone `!` is one wherever it is not the first word.
-_PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+-]+|!")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+,-]+|!")
 # What single quotes cannot hold, or would make shellcheck ask whether it was not meant to be expanded.
 _FOR_DOUBLE = re.compile(r"['$`]")
 

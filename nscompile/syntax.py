@@ -358,6 +358,19 @@ class Ttl(Syntax):
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint(Syntax):
+    address: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Peer(Syntax):
+    """`peer NODE[:IF]`; without the interface it is called as the one that has the clause."""
+
+    node: Word
+    interface: Word | None
+
+
+@dataclass(frozen=True, slots=True)
 class Device(Syntax):
     """`KIND NAME [in NS] …`: an interface that is no end of a veth pair."""
 
@@ -413,6 +426,10 @@ class Ipip(Tunnel):
 
 
 class Sit(Tunnel):
+    __slots__ = ()
+
+
+class Wireguard(Device):
     __slots__ = ()
 
 

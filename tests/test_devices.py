@@ -130,6 +130,42 @@ def test_macvlans_and_ipvlans_reach_their_segment_but_not_their_parent(built: Ca
     assert not host.pings("d", "10.0.2.15")
 
 
+def test_wireguard_keys_are_made_anew_and_never_shown(built: Callable[[str], AnyHost], tmp_path: Path) -> None:
+    host = built(gallery("wireguard"))
+    kept = "/run/nscompile/wireguard/berlin-wg0"
+    private, public = host.run("cat", f"{kept}.key", f"{kept}.pub").stdout.split()
+    assert host.run("stat", "-c", "%a", f"{kept}.key").stdout == "600\n"
+    assert host.run(*"ip netns exec tokyo wg show wg0 peers".split()).stdout.strip() == public
+    assert host.pings("pc1", "10.2.0.2")
+    down = host.run("sh", str(tmp_path / "down.sh"))
+    again = host.run("sh", str(tmp_path / "up.sh"), "--verbose")
+    assert host.run("cat", f"{kept}.key").stdout.strip() not in again.stderr + again.stdout + down.stderr
+    assert host.run("cat", f"{kept}.key").stdout.strip() != private
+
+
+def test_a_wireguard_key_may_be_a_file_of_the_host(
+    built: Callable[[str], AnyHost], guest: AnyHost, tmp_path: Path
+) -> None:
+    lab = (
+        "link a ip 192.0.2.1/30 -- b ip 192.0.2.2/30\n"
+        "node a\n"
+        "node b\n"
+        "wireguard wg0 in a ip 10.9.0.1/24 peer b key /run/mine.key\n"
+        "wireguard wg0 in b ip 10.9.0.2/24\n"
+    )
+    (tmp_path / "up.sh").write_text(compile_lab("lab.nsl", lab.encode(), ("up",)).scripts["up"], encoding="utf-8")
+    guest.share(tmp_path)
+    refused = guest.run("sh", str(tmp_path / "up.sh"), check=False)
+    guest.run("sh", "-c", "wg genkey >/run/mine.key")
+    host = built(lab)
+    public = host.run("sh", "-c", "wg pubkey </run/mine.key").stdout
+    assert refused.returncode == 3
+    assert "up.sh: there is no file /run/mine.key to read\n" in refused.stderr
+    assert host.run(*"ip netns exec b wg show wg0 peers".split()).stdout == public
+    assert host.pings("a", "10.9.0.2")
+    host.run("rm", "/run/mine.key")
+
+
 def test_a_device_on_the_host_is_a_port_of_a_bridge_there(built: Callable[[str], AnyHost], host: Host) -> None:
     built("vxlan vx0 id 10 local 10.0.2.15 remote 10.0.2.2 on br0\nbridge br0 ip 10.10.0.1/24\nnode a on br0\n")
     assert "vx0" in host.run(*"ip -br link show master br0".split()).stdout

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from nscompile.checks import addresses, devices, impairments, layers, policy, publish, routes, services
+from nscompile.checks import addresses, devices, impairments, layers, policy, publish, routes, services, wireguard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,8 @@ CHECKS: tuple[Check, ...] = (
     layers.vrf_has_its_own_table,
     layers.trunk_carries_vlan,
     layers.tunnel_begins_at_home,
+    wireguard.port_once,
+    wireguard.prefix_behind_one_peer,
     impairments.nothing_is_missing,
     impairments.jitter_within_delay,
     impairments.limit_holds_what_is_under_way,

@@ -15,6 +15,7 @@ from nscompile.lower.overview import drawing, table
 from nscompile.lower.policy import policy_steps
 from nscompile.lower.publish import host_addresses, host_ports, publish_steps
 from nscompile.lower.services import service_steps
+from nscompile.lower.wireguard import key_steps
 from nscompile.model import Bond, Macvlan, Phys, VlanInterface, Vxlan
 from nscompile.plan import Firewall, Plan, Step
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 def plan(topology: Topology, firewall: Firewall = Firewall.IPTABLES) -> Plan:
     steps = [
         *_steps(topology),
+        *key_steps(topology),
         *impairment_steps(topology),
         *firewall_steps(topology, firewall),
         *publish_steps(topology, firewall),

@@ -30,7 +30,7 @@ def resolve(program: Program, diagnostics: Diagnostics) -> Topology:
     lab = scope.lab.name.text if scope.lab else _stem(program.sources[0].path)
     all_bridges = {name: bridges.bridge(statement, scope) for name, statement in scope.bridges.items()}
     interfaces = settle(lab, all_bridges, scope)
-    all_devices = devices(interfaces, all_bridges, scope)
+    all_devices = devices(lab, interfaces, all_bridges, scope)
     return Topology(
         name=lab,
         sources=program.sources,

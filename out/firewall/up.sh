@@ -400,13 +400,13 @@ iptables -t nat -A POSTROUTING -s 192.0.2.0/24 -o enp0s3 -j MASQUERADE
 
 # ---- 12. Policy ----
 # what guest sends: answers and its own always pass, then the first rule that matches decides
-ip netns exec guest iptables -A OUTPUT -m conntrack --ctstate 'ESTABLISHED,RELATED' -j ACCEPT
+ip netns exec guest iptables -A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
 ip netns exec guest iptables -A OUTPUT -o lo -j ACCEPT
 ip netns exec guest iptables -A OUTPUT -d 192.0.2.4 -j DROP
 ip netns exec guest iptables -A OUTPUT -d 192.0.2.0/24 -j DROP
 
 # what reaches db: answers and its own always pass, then the first rule that matches decides
-ip netns exec db iptables -A INPUT -m conntrack --ctstate 'ESTABLISHED,RELATED' -j ACCEPT
+ip netns exec db iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
 ip netns exec db iptables -A INPUT -i lo -j ACCEPT
 ip netns exec db iptables -A INPUT -s 192.0.2.3 -p tcp --dport 5432 -j ACCEPT
 ip netns exec db iptables -A INPUT -j DROP

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nscompile.resolve.devices.settling import Settling
 
 # Imported for the readers that they register.
-from nscompile.resolve.devices import layers, tunnels  # noqa: F401  # isort: skip
+from nscompile.resolve.devices import layers, tunnels, wireguard  # noqa: F401  # isort: skip
 
 if TYPE_CHECKING:
     from nscompile.model import Bridge, Device
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from nscompile.resolve.scope import Scope
 
 
-def devices(interfaces: Interfaces, bridges: dict[str, Bridge], scope: Scope) -> tuple[Device, ...]:
+def devices(lab: str, interfaces: Interfaces, bridges: dict[str, Bridge], scope: Scope) -> tuple[Device, ...]:
     """All the devices, each after those that it stands on."""
-    settling = Settling(interfaces, bridges, scope)
+    settling = Settling(lab, interfaces, bridges, scope)
     for statement in scope.devices.values():
         settling.settle(statement)
     return tuple(settling.settled)

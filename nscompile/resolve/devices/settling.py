@@ -43,6 +43,7 @@ def read(statement: syntax.Device, draft: Draft) -> Device | None:
 class Settling:
     """The devices settled so far, and every interface that they may stand on."""
 
+    lab: str
     interfaces: Interfaces
     bridges: dict[str, Bridge]
     scope: Scope

@@ -1,0 +1,211 @@
+#!/bin/sh
+# Removes the lab wireguard from this host, also when half of it is gone already.
+#
+#   pc1 -- lan1 10.1.0.1/24 (in berlin)
+#
+#   pc2 -- lan2 10.2.0.1/24 (in tokyo)
+#
+#   internet -- berlin
+#   internet -- tokyo
+#
+#   namespace  interface  what it is           addresses        default route
+#   internet   a                               203.0.113.1/30   -
+#              b                               198.51.100.1/30
+#   berlin     wan                             203.0.113.2/30   203.0.113.1
+#              wg0        WireGuard to tokyo   10.9.0.1/24
+#              lan1                            10.1.0.1/24
+#   tokyo      wan                             198.51.100.2/30  198.51.100.1
+#              wg0        WireGuard to berlin  10.9.0.2/24
+#              lan2                            10.2.0.1/24
+#   pc1        pc1-veth0                       10.1.0.2/24      10.1.0.1
+#   pc2        pc2-veth0                       10.2.0.2/24      10.2.0.1
+#
+# Compiled by nscompile 0.1.0 from:
+#
+#   lab wireguard         # two offices that a network nobody trusts lies between: what they say to each other is encrypted
+#
+#   router internet
+#   link internet:a ip 203.0.113.1/30 -- berlin:wan ip 203.0.113.2/30
+#   link internet:b ip 198.51.100.1/30 -- tokyo:wan ip 198.51.100.2/30
+#
+#   router berlin gateway 203.0.113.1 route 10.2.0.0/24 dev wg0
+#   router tokyo gateway 198.51.100.1 route 10.1.0.0/24 dev wg0
+#
+#   # Keys are made when the lab comes up; each end is told the other's public one, and which addresses are behind it.
+#   wireguard wg0 in berlin ip 10.9.0.1/24 net 10.1.0.0/24 peer tokyo
+#   wireguard wg0 in tokyo  ip 10.9.0.2/24 net 10.2.0.0/24
+#
+#   bridge lan1 in berlin ip 10.1.0.1/24
+#   bridge lan2 in tokyo ip 10.2.0.1/24
+#   node pc1 on lan1
+#   node pc2 on lan2
+
+set -u
+
+usage() {
+    cat <<'end'
+usage: sh down.sh [-n | --dry-run] [-v | --verbose] [-h | --help]
+
+Removes the lab wireguard that sh up.sh built, as root, and nothing else. Processes that run in its
+namespaces are ended.
+
+  -n, --dry-run  print the commands and change nothing; needs no root
+  -v, --verbose  print each command before it runs, and what it says
+  -h, --help     print this
+
+Exit status: 0 done, or there was nothing to do; 2 wrong usage; 3 refused, and nothing
+was changed; 4 something could not be removed.
+end
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+me=down.sh
+lab=wireguard
+labs=/run/nscompile
+state=$labs/$lab # which script built the lab, what it found on the host, and the marks of its namespaces
+build=1ac2a957d528
+namespaces="internet berlin tokyo pc1 pc2"
+interfaces="pc1-veth0 pc1-lan1 pc2-veth0 pc2-lan2"
+passing="pc1-veth0 pc1-lan1 pc2-veth0 pc2-lan2" # on the host only until they are moved
+
+say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
+
+mode=run
+for option do
+    case $option in
+        -n | --dry-run) mode=dry-run ;;
+        -v | --verbose) mode=verbose ;;
+        -h | --help) usage && exit 0 ;;
+        *) say "unknown option $option" && usage >&2 && exit 2 ;;
+    esac
+done
+
+# Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
+# that of a script that was killed can be told.
+one_at_a_time() {
+    tries=0
+    until mkdir -p "$labs" && ln -s $$ "$labs/-turn" 2>/dev/null; do
+        holder=$(readlink "$labs/-turn") || continue
+        [ -e "/proc/$holder" ] || rm -f "$labs/-turn"
+        [ $tries != 1 ] || say "waiting for the script of another lab, process $holder"
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || { say "process $holder does not end; $labs/-turn says that it is its turn" && exit 3; }
+        sleep 0.2
+    done
+}
+release() {
+    [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
+    rmdir "$labs" 2>/dev/null || :
+}
+
+has_namespace() { [ -e "/run/netns/$1" ]; }
+# /sys may show the interfaces of another network namespace than ours, /proc/sys/net cannot.
+has_interface() { [ -e "/proc/sys/net/ipv4/conf/$1" ]; }
+
+# Calls a command with each thing of the lab that is on this host.
+ours=" $namespaces "
+present() {
+    for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
+    for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
+}
+
+# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
+# when it came to be goes with it.
+marks() {
+    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
+        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
+    done
+}
+
+# The processes in the lab's namespaces.
+inside() {
+    stat -L -c '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | while read -r inode path; do
+        path=${path#/proc/}
+        case $inodes in *" $inode "*) echo "${path%%/*}" ;; esac
+    done
+}
+
+# Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
+# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+claim() {
+    now=$(marks)
+    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
+    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
+    inodes=' '
+    for each in $now; do
+        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
+    done
+    for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
+        [ -n "$(inside)" ] || break
+        inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
+        sleep 0.2
+    done
+    [ -e "$state/namespaces" ] || for name in $passing; do
+        if has_interface "$name"; then ip link del dev "$name"; fi
+    done
+}
+is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
+forget() {
+    [ -z "$(present echo)" ] || return 1
+    if [ -e "$state/netns" ] && [ "$(echo "$labs"/*/netns)" = "$state/netns" ] && [ -z "$(ls -A /run/netns)" ]; then
+        umount -n /run/netns && rmdir /run/netns
+    fi
+    rm -f "$state"/*
+    rmdir "$state"
+}
+
+finish() {
+    trap - EXIT
+    release
+    exit "$1"
+}
+begin() {
+    if [ "$(id -u)" != 0 ]; then
+        say "this needs root: sudo sh $me" && exit 3
+    fi
+    trap 'finish $?' EXIT
+    trap 'finish 129' HUP
+    trap 'finish 130' INT
+    trap 'finish 131' QUIT
+    trap '' PIPE # a reader who has seen enough is no reason to stop
+    trap 'finish 143' TERM
+    one_at_a_time
+    if [ ! -e "$state" ]; then
+        say "the lab $lab is not up; there is nothing to do" && exit 0
+    fi
+    if [ -e "$state/build" ] && [ "$(cat "$state/build")" != "$build" ]; then
+        say "the lab $lab that is up was built by another up.sh; use the down.sh that was compiled with it" && exit 3
+    fi
+    claim
+    exec 3>&2
+    # What is gone already is no error; what counts is what is left.
+    [ $mode = verbose ] || exec 2>/dev/null
+}
+gone() {
+    set +v
+    exec 2>&3
+    if ! forget; then
+        present say "could not remove" && exit 4
+    fi
+    say "the lab $lab is gone"
+}
+
+# From here on the script is what a person would type. A dry run has the shell print that and run nothing of it.
+if [ $mode = dry-run ]; then
+    exec 2>&1
+    set -nv
+else
+    begin
+    [ $mode != verbose ] || set -v
+fi
+
+# ---- 1. Namespaces ----
+is_ours pc2 && ip netns del pc2
+is_ours pc1 && ip netns del pc1
+is_ours tokyo && ip netns del tokyo
+is_ours berlin && ip netns del berlin
+is_ours internet && ip netns del internet
+
+gone
