@@ -143,6 +143,11 @@ def _grammar() -> Lark:
     )
 
 
+@cache
+def _keywords() -> frozenset[str]:
+    return frozenset(_keyword(terminal.name) for terminal in _grammar().terminals if terminal.name.startswith("_"))
+
+
 class _ToSyntax(Transformer[Any, Any]):
     """Builds for each rule the node of the same name."""
 
@@ -230,7 +235,7 @@ class _Recovery:
         if in_open_block:
             message = f"`{span.text}` begins a statement, but the block above is still open"
             return Diagnostic("NSL012", message, span, help=f"{_CLOSE} before it")
-        return _odd_character(span, accepted) or _torn_off(span) or _unexpected(span, expected, wanted)
+        return _odd_character(span, accepted) or _torn_off(span) or _braced(span) or _unexpected(span, expected, wanted)
 
 
 def _odd_character(span: Span, accepted: set[str]) -> Diagnostic | None:
@@ -254,6 +259,14 @@ def _torn_off(span: Span) -> Diagnostic | None:
     return Diagnostic("NSL012", f"unexpected `{span.text}`", span, help=way_out)
 
 
+def _braced(span: Span) -> Diagnostic | None:
+    """A variable in braces, as a shell has them."""
+    if not span.source.text.endswith("${", 0, span.start):
+        return None
+    way_out = f"write `${span.text}`, or `$({span.text})` where letters follow"
+    return Diagnostic("NSL012", f"unexpected `{span.text}`", span, help=way_out)
+
+
 def _unexpected(span: Span, expected: list[str], wanted: str) -> Diagnostic:
     """A word that cannot stand where it does."""
     word = span.text
@@ -261,6 +274,8 @@ def _unexpected(span: Span, expected: list[str], wanted: str) -> Diagnostic:
     if {*STATEMENTS} - {"include"} <= {*keywords}:
         listed = ", ".join(f"`{statement}`" for statement in STATEMENTS)
         way_out = _near(word, STATEMENTS) or f"the statements are {listed}"
+        if word in _keywords():
+            way_out = f"`{word}` is a clause: it stands on the line of its statement, or in a block there"
         return Diagnostic("NSL011", f"no statement begins with `{word}`", span, help=way_out)
     message = f"unexpected `{word}`"
     if len(expected) <= 3:

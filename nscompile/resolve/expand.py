@@ -71,7 +71,8 @@ class Expansion:
             for item in items:
                 values = ranges.item_values(item, may_be_empty="$" in word.text)
                 if isinstance(values, ranges.Refusal):
-                    self.diagnostics.add(Diagnostic(values.code, values.message, word.span, help=values.way_out))
+                    way_out = values.way_out or "write a range such as `1..3` or a list such as `a, b, c`"
+                    self.diagnostics.add(Diagnostic(values.code, values.message, word.span, help=way_out))
                     return []
                 found += values
         return found

@@ -158,16 +158,19 @@ def _items(word: Word, bracket: re.Match[str], diagnostics: Diagnostics) -> list
     for item in bracket[1].split(","):
         values = item_values(item)
         if isinstance(values, Refusal):
-            diagnostics.add(Diagnostic(values.code, values.message, span, help=values.way_out))
+            way_out = values.way_out or "write a range such as `[1..3]` or a list such as `[a,b,c]`"
+            diagnostics.add(Diagnostic(values.code, values.message, span, help=way_out))
             return None
         items += values
     return items
 
 
 class Refusal(NamedTuple):
+    """Why an item cannot be read; without a way out it is neither a range nor a list."""
+
     code: str
     message: str
-    way_out: str
+    way_out: str | None = None
 
 
 def item_values(item: str, *, may_be_empty: bool = False) -> list[str] | Refusal:
@@ -180,8 +183,8 @@ def item_values(item: str, *, may_be_empty: bool = False) -> list[str] | Refusal
         return Refusal("NSL016", f"`{item}` is no range", f"write `{meant[1]}..{meant[2]}`")
     if _LITERAL.fullmatch(item):
         return [item]
-    message = f"`{item}` is neither a range nor a name" if item else "the bracket has an empty place"
-    return Refusal("NSL016", message, "write a range such as `[1..3]` or a list such as `[a,b,c]`")
+    message = f"`{item}` is neither a range nor a name" if item else "there is an empty place in the list"
+    return Refusal("NSL016", message)
 
 
 def _range(first: str, last: str, *, may_be_empty: bool) -> list[str] | Refusal:

@@ -162,6 +162,9 @@ class Draft:
     def port(self) -> Port | None:
         """The device as a port of the bridge that it is plugged into."""
         on = self.only(syntax.On)
+        if on is not None and on.bridge.text in self.settling.scope.nodes:
+            self.report("NSL101", f"`{on.bridge.text}` is a node", on.bridge.span, f"write `in {on.bridge.text}`")
+            return None
         if on is None or self.settling.scope.bridge(on.bridge, self.place.namespace) is None:
             return None
         bridge = self.settling.bridges[on.bridge.text]
