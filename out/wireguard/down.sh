@@ -9,8 +9,8 @@
 #   internet -- tokyo
 #
 #   namespace  interface  what it is           addresses        default route
-#   internet   a                               203.0.113.1/30   -
-#              b                               198.51.100.1/30
+#   internet   berlin                          203.0.113.1/30   -
+#              tokyo                           198.51.100.1/30
 #   berlin     wan                             203.0.113.2/30   203.0.113.1
 #              wg0        WireGuard to tokyo   10.9.0.1/24
 #              lan1                            10.1.0.1/24
@@ -25,8 +25,8 @@
 #   lab wireguard         # two offices that a network nobody trusts lies between: what they say to each other is encrypted
 #
 #   router internet
-#   link internet:a ip 203.0.113.1/30 -- berlin:wan ip 203.0.113.2/30
-#   link internet:b ip 198.51.100.1/30 -- tokyo:wan ip 198.51.100.2/30
+#   link internet:berlin ip 203.0.113.1/30 -- berlin:wan ip 203.0.113.2/30
+#   link internet:tokyo ip 198.51.100.1/30 -- tokyo:wan ip 198.51.100.2/30
 #
 #   router berlin gateway 203.0.113.1 route 10.2.0.0/24 dev wg0
 #   router tokyo gateway 198.51.100.1 route 10.1.0.0/24 dev wg0

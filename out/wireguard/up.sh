@@ -9,8 +9,8 @@
 #   internet -- tokyo
 #
 #   namespace  interface  what it is           addresses        default route
-#   internet   a                               203.0.113.1/30   -
-#              b                               198.51.100.1/30
+#   internet   berlin                          203.0.113.1/30   -
+#              tokyo                           198.51.100.1/30
 #   berlin     wan                             203.0.113.2/30   203.0.113.1
 #              wg0        WireGuard to tokyo   10.9.0.1/24
 #              lan1                            10.1.0.1/24
@@ -25,8 +25,8 @@
 #   lab wireguard         # two offices that a network nobody trusts lies between: what they say to each other is encrypted
 #
 #   router internet
-#   link internet:a ip 203.0.113.1/30 -- berlin:wan ip 203.0.113.2/30
-#   link internet:b ip 198.51.100.1/30 -- tokyo:wan ip 198.51.100.2/30
+#   link internet:berlin ip 203.0.113.1/30 -- berlin:wan ip 203.0.113.2/30
+#   link internet:tokyo ip 198.51.100.1/30 -- tokyo:wan ip 198.51.100.2/30
 #
 #   router berlin gateway 203.0.113.1 route 10.2.0.0/24 dev wg0
 #   router tokyo gateway 198.51.100.1 route 10.1.0.0/24 dev wg0
@@ -268,8 +268,8 @@ ip netns add pc2
 # a veth pair is a cable: what goes in at one end comes out at the other
 ip link add pc1-veth0 type veth peer name pc1-lan1
 ip link add pc2-veth0 type veth peer name pc2-lan2
-ip link add name a netns internet type veth peer name wan netns berlin
-ip link add name b netns internet type veth peer name wan netns tokyo
+ip link add name berlin netns internet type veth peer name wan netns berlin
+ip link add name tokyo netns internet type veth peer name wan netns tokyo
 
 # ---- 3. Into their namespaces ----
 # new interfaces stand on the host; each end goes to the namespace it is for
@@ -309,9 +309,9 @@ ip netns exec pc2 ip link set lo up
 # an interface is made down
 ip netns exec pc1 ip link set pc1-veth0 up
 ip netns exec pc2 ip link set pc2-veth0 up
-ip netns exec internet ip link set dev a up
+ip netns exec internet ip link set berlin up
 ip netns exec berlin ip link set wan up
-ip netns exec internet ip link set dev b up
+ip netns exec internet ip link set tokyo up
 ip netns exec tokyo ip link set wan up
 
 # the other ends, at the bridges
@@ -326,9 +326,9 @@ ip netns exec tokyo ip link set wg0 up
 # with an address comes the route to its prefix
 ip netns exec pc1 ip address add 10.1.0.2/24 dev pc1-veth0
 ip netns exec pc2 ip address add 10.2.0.2/24 dev pc2-veth0
-ip netns exec internet ip address add 203.0.113.1/30 dev a
+ip netns exec internet ip address add 203.0.113.1/30 dev berlin
 ip netns exec berlin ip address add 203.0.113.2/30 dev wan
-ip netns exec internet ip address add 198.51.100.1/30 dev b
+ip netns exec internet ip address add 198.51.100.1/30 dev tokyo
 ip netns exec tokyo ip address add 198.51.100.2/30 dev wan
 ip netns exec berlin ip address add 10.9.0.1/24 dev wg0
 ip netns exec tokyo ip address add 10.9.0.2/24 dev wg0
