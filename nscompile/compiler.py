@@ -6,7 +6,6 @@ unless the lab is sound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nscompile.checks import check
@@ -15,6 +14,7 @@ from nscompile.including import assemble
 from nscompile.loading import about_file, load
 from nscompile.lower import plan
 from nscompile.plan import Firewall, Plan
+from nscompile.records import dataclass
 from nscompile.render import render
 from nscompile.resolve import resolve
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.records import dataclass, field
 from nscompile.resources import folder
 from nscompile.source import Source, Span
 from nscompile.syntax import Syntax, Word

@@ -6,11 +6,12 @@ never written twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
+
+from nscompile.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

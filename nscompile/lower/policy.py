@@ -7,13 +7,13 @@ that matches a packet is the first of the lab that does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import within
 from nscompile.lower.netfilter import IPTABLES, Rule, conntrack_need, nft_table
 from nscompile.model import Peer
 from nscompile.plan import Firewall, Need, Phase, Step
+from nscompile.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
