@@ -18,21 +18,24 @@ PHASES = {
     "loading": {"diagnostics", "source"},
     "report": {"diagnostics", "source"},
     "records": set(),
+    "kept": set(),
     "syntax": {"source"},
-    "parser": {"syntax", "diagnostics", "resources", "source"},
+    "tables": {"kept", "resources"},
+    "automaton": {"tables", "syntax", "source"},
+    "parser": {"automaton", "syntax", "diagnostics", "source"},
     "including": {"parser", "loading", "syntax", "diagnostics", "source"},
     "model": {"source"},
     "resolve": {"including", "syntax", "model", "diagnostics", "source"},
     "checks": {"model", "diagnostics", "source"},
     "plan": {"source"},
     "lower": {"model", "plan", "source"},
-    "render": {"plan", "resources"},
+    "render": {"plan", "kept", "resources"},
     "compiler": {"including", "resolve", "checks", "lower", "render", "loading", "diagnostics", "plan"},
     "cli": {"compiler", "loading", "report", "resources"},
     "__main__": {"cli"},
 }
 # The standard library's dataclasses would do as well, but for the time that they take.
-THIRD_PARTY = {"lark": {"parser"}, "jinja2": {"render"}, "click": {"cli"}, "dataclasses": {"records"}}
+THIRD_PARTY = {"lark": {"tables"}, "jinja2": {"render"}, "click": {"cli"}, "dataclasses": {"records"}}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
