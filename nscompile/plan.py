@@ -89,13 +89,9 @@ class Phase(Enum):
     NAMES = (31, Section.NAMES)
     PROGRAMS = (32, Section.PROGRAMS)
 
-    @property
-    def order(self) -> int:
-        return self.value[0]
-
-    @property
-    def section(self) -> Section:
-        return self.value[1]
+    def __init__(self, order: int, section: Section) -> None:
+        self.order = order
+        self.section = section
 
 
 class Firewall(Enum):
