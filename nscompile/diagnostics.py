@@ -6,9 +6,10 @@ Nothing raises on a mistake in a lab, so that one run reports all of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from nscompile.records import dataclass, replace
 
 if TYPE_CHECKING:
     from nscompile.source import Span

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nscompile.diagnostics import Diagnostic, Diagnostics
 from nscompile.loading import load
 from nscompile.parser import parse
+from nscompile.records import dataclass, field
 from nscompile.syntax import Include, Syntax
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Text to syntax, and the only translator of lark's errors.
+"""Text to syntax, and what is to be said where a text is none.
 
 One run reports every mistake: at an unexpected word the rest of the line is skipped, the parser is taken back to the
 last point where a line may end, and the statement that was hurt is dropped. Its words are kept in
@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from lark import Lark, Transformer
-from lark.exceptions import UnexpectedInput, UnexpectedToken
+from typing import TYPE_CHECKING
 
 from nscompile import syntax
+from nscompile.automaton import Automaton, Grammar
 from nscompile.diagnostics import Diagnostic, Diagnostics
-from nscompile.resources import folder
+from nscompile.records import dataclass, field
 from nscompile.source import Source, Span
-from nscompile.syntax import Syntax, Word
+from nscompile.syntax import Syntax
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from lark.tree import Meta
 
 STATEMENTS = (
     *("lab", "bridge", "node", "router", "link", "uplink", "publish", "allow", "deny", "hosts"),
@@ -120,11 +115,10 @@ class Parsed:
 
 def parse(source: Source, diagnostics: Diagnostics) -> Parsed:
     recovery = _Recovery(source, diagnostics)
-    try:
-        tree = _grammar().parse(source.text + "\n", on_error=recovery)
-    except UnexpectedInput:
+    grammar = _grammar()
+    statements = Automaton(grammar, source, source.text + "\n", [grammar.tables.start]).run(recovery)
+    if statements is None:
         return Parsed((), recovery.lost([]))
-    statements: tuple[Syntax, ...] = _ToSyntax(source).transform(tree)
     hurt = [recovery.touches(statement.span) for statement in statements]
     return Parsed(
         tuple(statement for statement, is_hurt in zip(statements, hurt, strict=True) if not is_hurt),
@@ -133,44 +127,25 @@ def parse(source: Source, diagnostics: Diagnostics) -> Parsed:
 
 
 @cache
-def _grammar() -> Lark:
-    return Lark(
-        (folder("grammar") / "nsl.lark").read_text(encoding="utf-8"),
-        parser="lalr",
-        lexer="contextual",
-        propagate_positions=True,
-        maybe_placeholders=True,
+def _grammar() -> Grammar:
+    """For each rule the node of the same name."""
+    return Grammar(
+        {
+            re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): value
+            for name, value in vars(syntax).items()
+            if isinstance(value, type) and issubclass(value, Syntax)
+        }
     )
 
 
 @cache
 def _keywords() -> frozenset[str]:
-    return frozenset(_keyword(terminal.name) for terminal in _grammar().terminals if terminal.name.startswith("_"))
-
-
-class _ToSyntax(Transformer[Any, Any]):
-    """Builds for each rule the node of the same name."""
-
-    def __init__(self, source: Source) -> None:
-        super().__init__()
-        self._source = source
-        self._classes = {
-            re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): value
-            for name, value in vars(syntax).items()
-            if isinstance(value, type) and issubclass(value, syntax.Syntax)
-        }
-
-    def __default__(self, data: str, children: list[Any], meta: Meta) -> Any:
-        if data == "start" or data.endswith(("_clauses", "_words", "_body")):
-            return tuple(children)
-        return self._classes[data](Span(self._source, meta.start_pos, meta.end_pos), *children)
-
-    def __default_token__(self, token: Any) -> Word:
-        return Word(str(token), Span(self._source, token.start_pos, token.end_pos))
+    terminals = {terminal for row in _grammar().tables.actions for terminal in row}
+    return frozenset(_keyword(terminal) for terminal in terminals if terminal.startswith("_"))
 
 
 class _Recovery:
-    """Called by lark at each unexpected word: reports it and leaves the parser where it can go on."""
+    """Called at each unexpected word: reports it and leaves the automaton where it can go on."""
 
     def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
         self._source = source
@@ -178,28 +153,25 @@ class _Recovery:
         self._skipped: list[Span] = []
         self._last_stop = -1
 
-    def __call__(self, error: UnexpectedInput) -> bool:
-        parser: Any = error.interactive_parser
-        values = parser.parser_state.value_stack
+    def __call__(self, automaton: Automaton, start: int) -> None:
         text = self._source.text
-        at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-        start = len(text) if at_end else error.pos_in_stream or 0
-        accepted: set[str] = parser.accepts()
+        at_end = start > len(text)
+        start = min(start, len(text))
+        accepted = automaton.accepts()
         keyword = self._statement_keyword(start)
         in_open_block = "_RBRACE" in accepted and (at_end or keyword is not None)
         if start != self._last_stop:
-            after = getattr(values[-1], "type", "") if values else ""
+            after = automaton.grammar.tables.symbols[automaton.states[-1]]
             self._diagnostics.add(self._explain(start, after, accepted, in_open_block=in_open_block))
         if in_open_block and keyword is not None:
             # The block was never closed, but the new statement can be read.
             stop, goal = start, keyword
         else:
             stop, goal = _end_of_line(text, start), "$END" if at_end else "_NL"
-        first = _unwind(parser.parser_state, goal, further=stop == self._last_stop)
+        first = _unwind(automaton, goal, further=stop == self._last_stop)
         self._skipped.append(Span(self._source, start if first is None else first, stop))
         self._last_stop = stop
-        parser.lexer_thread.state.line_ctr.char_pos = stop
-        return True
+        automaton.position = stop
 
     def touches(self, span: Span) -> bool:
         # What was skipped stands in source order, no two pieces over one another.
@@ -283,17 +255,19 @@ def _unexpected(span: Span, expected: list[str], wanted: str) -> Diagnostic:
     return Diagnostic("NSL012", message, span, help=_near(word, keywords) or f"expected {wanted}")
 
 
-def _unwind(state: Any, goal: str, *, further: bool) -> int | None:
-    """Takes parts of a statement off the parser's stack until the terminal `goal` can come next.
+def _unwind(automaton: Automaton, goal: str, *, further: bool) -> int | None:
+    """Takes parts of a statement off the automaton's stack until the terminal `goal` can come next.
 
     Returns the offset of the first token that was taken off, if any was.
     """
-    table = state.parse_conf.states
+    tables, states = automaton.grammar.tables, automaton.states
     first = None
-    while len(state.state_stack) > 1 and (further or goal not in table[state.state_stack[-1]]):
+    while len(states) > 1 and (further or goal not in tables.actions[states[-1]]):
         further = False
-        state.state_stack.pop()
-        first = getattr(state.value_stack.pop(), "start_pos", first)
+        automaton.values.pop()
+        start = automaton.starts.pop()
+        if tables.symbols[states.pop()].isupper():
+            first = start
     return first
 
 

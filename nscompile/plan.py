@@ -6,11 +6,12 @@ never written twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
+
+from nscompile.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,13 +89,9 @@ class Phase(Enum):
     NAMES = (31, Section.NAMES)
     PROGRAMS = (32, Section.PROGRAMS)
 
-    @property
-    def order(self) -> int:
-        return self.value[0]
-
-    @property
-    def section(self) -> Section:
-        return self.value[1]
+    def __init__(self, order: int, section: Section) -> None:
+        self.order = order
+        self.section = section
 
 
 class Firewall(Enum):

@@ -190,6 +190,14 @@ def test_the_shell_completes_options_scripts_and_codes(words: str, offered: str)
     assert offered in done.stdout.splitlines()
 
 
+def test_a_mistake_is_reported_without_loading_the_templates() -> None:
+    code = "from nscompile.compiler import compile_lab; compile_lab('lab.nsl', b'lab', ['up'])"
+    code += "; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "nscompile.compiler" in done.stdout.split()
+    assert "jinja2" not in done.stdout.split()
+
+
 def test_help_loads_neither_the_parser_nor_the_templates() -> None:
     code = "import sys; from nscompile.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

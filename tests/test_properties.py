@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from compiling import planned
 from nscompile.compiler import compile_lab
 from nscompile.parser import STATEMENTS
 from nscompile.plan import FileContents, Phase, Step
+from nscompile.records import replace
 from nscompile.render import Safe, UnquotedError, commands, comment, shell
 from nscompile.render import _only_safe as only_safe
 from nscompile.source import Source, Span

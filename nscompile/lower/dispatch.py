@@ -19,6 +19,7 @@ _KEYWORDS = """
     peer promisc property protodown protodown_reason qlen replace set show trailers trust txqlen txqueuelen type up
     vf vrf xdp xdpdrv xdpgeneric xdpoffload
 """.split()
+_BEGINNINGS = frozenset(word[:length] for word in _KEYWORDS for length in range(1, len(word) + 1))
 
 
 @singledispatch
@@ -34,4 +35,4 @@ def within(namespace: str | None, *command: str) -> Command:
 
 def device(name: str) -> Command:
     """An interface where `ip link` also takes keywords: by its bare name wherever that is no keyword."""
-    return ("dev", name) if any(word.startswith(name) for word in _KEYWORDS) else (name,)
+    return ("dev", name) if name in _BEGINNINGS else (name,)

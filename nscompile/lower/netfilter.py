@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nscompile.plan import Firewall, Need
+from nscompile.records import dataclass
 
 if TYPE_CHECKING:
     from nscompile.model import Topology

@@ -7,16 +7,18 @@ that matches a packet is the first of the lab that does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from nscompile.lower.dispatch import within
 from nscompile.lower.netfilter import IPTABLES, Rule, conntrack_need, nft_table
 from nscompile.model import Peer
 from nscompile.plan import Firewall, Need, Phase, Step
+from nscompile.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nscompile.model import IPAddress, Policy, Topology
     from nscompile.plan import Command
@@ -54,15 +56,50 @@ def policy_steps(topology: Topology, firewall: Firewall) -> Iterator[Step]:
 
 def _chains(topology: Topology) -> Iterator[_Chain]:
     addresses = topology.addresses()
+    indexes = {name: _Index(topology.policies, name) for name in ("INPUT", "OUTPUT")}
     for node in (namespace.name for namespace in topology.namespaces if namespace.is_node):
-        for name in ("INPUT", "OUTPUT"):
-            concerned = [each for each in topology.policies if _concerns(each, name, node, addresses[node])]
-            if any(_decides(each, name) for each in concerned):
-                for version in sorted({ip.version for ip in addresses[node]}):
-                    found = ((_rule(each, name, version, addresses), each.span) for each in concerned)
-                    rules = _heard((rule, span) for rule, span in found if rule is not None)
-                    if any(rule.verdict == "drop" for rule in rules):
-                        yield _Chain(node, name, version, rules)
+        for name, index in indexes.items():
+            concerned = index.concerning(node, addresses[node])
+            for version in sorted({ip.version for ip in addresses[node]}) if concerned else ():
+                found = ((_rule(each, name, version, addresses), each.span) for each in concerned)
+                rules = _heard((rule, span) for rule, span in found if rule is not None)
+                if any(rule.verdict == "drop" for rule in rules):
+                    yield _Chain(node, name, version, rules)
+
+
+class _Index:
+    """The rules by the end of theirs that a node is for one of its chains, and apart those that call for a chain.
+
+    A node looks up what covers it, so that a rule for each of a thousand nodes is not held against all of them.
+    """
+
+    def __init__(self, policies: Iterable[Policy], chain: str) -> None:
+        self._all: defaultdict[Peer, list[tuple[int, Peer, Policy]]] = defaultdict(list)
+        self._deciding: defaultdict[Peer, list[Peer]] = defaultdict(list)
+        for number, policy in enumerate(policies):
+            own, far = _ends(policy, chain)
+            self._all[own].append((number, far, policy))
+            if _decides(policy, chain):
+                self._deciding[own].append(far)
+        prefixes = [own.prefix for own in self._all if own.prefix is not None]
+        self._lengths = {(prefix.version, prefix.prefixlen) for prefix in prefixes}
+
+    def concerning(self, node: str, owned: list[IPAddress]) -> list[Policy]:
+        """The rules about what comes to a node, or what it sends, if any calls for a chain.
+
+        To itself a node may send anything.
+        """
+        ends = [_ANYBODY, Peer(node), *dict.fromkeys(self._prefixes(owned))]
+        if all(far.node == node for end in ends for far in self._deciding.get(end, ())):
+            return []
+        found = sorted(each for end in ends for each in self._all.get(end, ()) if each[1].node != node)
+        return [policy for _, _, policy in found]
+
+    def _prefixes(self, owned: list[IPAddress]) -> Iterator[Peer]:
+        for ip in owned:
+            for version, length in self._lengths:
+                if version == ip.version:
+                    yield Peer(prefix=ip_network((ip, length), strict=False))
 
 
 def _heard(rules: Iterator[tuple[Rule, Span]]) -> dict[Rule, Span]:
@@ -78,14 +115,6 @@ def _heard(rules: Iterator[tuple[Rule, Span]]) -> dict[Rule, Span]:
 def _ends(policy: Policy, chain: str) -> tuple[Peer, Peer]:
     """The end of a rule that a node is for one of its chains, and the other."""
     return (policy.target, policy.source) if chain == "INPUT" else (policy.source, policy.target)
-
-
-def _concerns(policy: Policy, chain: str, node: str, owned: list[IPAddress]) -> bool:
-    """Whether a rule is about what comes to a node, or what it sends; to itself it may send anything."""
-    own, far = _ends(policy, chain)
-    prefix = own.prefix
-    covers = own in {_ANYBODY, Peer(node)} or (prefix is not None and any(ip in prefix for ip in owned))
-    return covers and far.node != node
 
 
 def _decides(policy: Policy, chain: str) -> bool:

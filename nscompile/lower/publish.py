@@ -8,11 +8,11 @@ in to all that listens on lo (CVE-2020-8558), by that address or by pretending t
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from nscompile.lower.netfilter import IPTABLES, Rule, conntrack_need, nft_table
 from nscompile.plan import Firewall, Kind, Need, Phase, Step, Undo
+from nscompile.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

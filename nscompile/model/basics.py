@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from math import ceil
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+from nscompile.records import dataclass, field
 
 if TYPE_CHECKING:
     from fractions import Fraction

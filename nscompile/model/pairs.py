@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nscompile.model.basics import Segment
+from nscompile.records import dataclass, field
 
 if TYPE_CHECKING:
     from nscompile.model.basics import Address, Given, Interface, Port

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nscompile.model.devices import Vrf
+from nscompile.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

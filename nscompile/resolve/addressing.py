@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nscompile.diagnostics import Diagnostic, Diagnostics
 from nscompile.model import Address
+from nscompile.records import dataclass, field
 
 if TYPE_CHECKING:
     from nscompile.model import IPNetwork

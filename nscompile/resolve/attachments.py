@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from nscompile import syntax
 from nscompile.model import NATIVE_VLAN, Attachment, Interface, Port, Segment
+from nscompile.records import dataclass
 from nscompile.resolve import values
 from nscompile.resolve.addressing import pools_of
 from nscompile.resolve.impairments import impairment

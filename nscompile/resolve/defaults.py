@@ -5,11 +5,11 @@ They are put into the syntax, so that no later step knows of defaults.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic
+from nscompile.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

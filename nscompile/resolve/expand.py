@@ -6,11 +6,11 @@ An expansion can grow beyond all measure in three lines, so it is bounded, loops
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.records import dataclass, field, replace
 from nscompile.resolve import ranges
 from nscompile.resolve.variables import Variables
 

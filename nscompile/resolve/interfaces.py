@@ -7,9 +7,9 @@ and, once all names are granted, builds them.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from nscompile.records import dataclass, field
 from nscompile.resolve import attachments, links, uplinks
 from nscompile.resolve.naming import Names
 

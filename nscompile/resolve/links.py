@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic
 from nscompile.model import Interface, Link, Segment
+from nscompile.records import dataclass
 from nscompile.resolve import values
 from nscompile.resolve.impairments import impairment
 from nscompile.resolve.scope import Scope, only

@@ -8,10 +8,10 @@ from the lab, the node and the interface.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeAlias
 
+from nscompile.records import dataclass, field
 from nscompile.resolve.values import LONGEST_INTERFACE
 
 # The node, the interface, and which end of its veth pair.

@@ -6,12 +6,12 @@ The bounds are tc's and netem's, beyond which they refuse a value, or take it an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from nscompile.diagnostics import Diagnostic, Diagnostics
 from nscompile.model import Quantity
+from nscompile.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

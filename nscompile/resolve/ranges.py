@@ -6,11 +6,11 @@ All the ranges of a statement advance together, as in `node ns[1..3] ip 192.0.2.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

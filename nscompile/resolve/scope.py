@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.records import dataclass, field
 from nscompile.resolve import values
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic
 from nscompile.model import Interface, Port, Uplink
+from nscompile.records import dataclass
 from nscompile.resolve import values
 from nscompile.resolve.scope import Scope, only
 

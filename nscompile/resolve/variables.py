@@ -8,12 +8,12 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
 from nscompile.diagnostics import Diagnostic, Diagnostics
+from nscompile.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

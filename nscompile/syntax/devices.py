@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from nscompile.records import dataclass
 from nscompile.syntax.basics import Syntax, Word
 from nscompile.syntax.clauses import As
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from nscompile.records import dataclass
 from nscompile.syntax.basics import Syntax, Word
 from nscompile.syntax.clauses import (
     As,

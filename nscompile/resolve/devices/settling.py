@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from nscompile import syntax
 from nscompile.diagnostics import Diagnostic
 from nscompile.model import Interface, Port, Segment, Vrf
+from nscompile.records import dataclass, field
 from nscompile.resolve import values
 from nscompile.resolve.impairments import impairment
 from nscompile.resolve.scope import Scope, only
