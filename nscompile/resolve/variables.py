@@ -154,9 +154,10 @@ class Variables:
         match node:
             case ast.Constant(value=int(number)):
                 return number
-            case ast.Name(id=name):
+            case ast.Name(id=name) if name.startswith("_"):
+                name = name[1:]
                 value = self._looked_up(name, span)
-                if not re.fullmatch(r"\d{1,18}", value, re.ASCII):
+                if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII):
                     self._no_sum(f"`${name}` is `{value}`, and that is no number", span)
                 return int(value)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -180,6 +181,7 @@ class Variables:
 
 @cache
 def _parsed(text: str) -> ast.expr:
+    """Every name begins with `_` in the tree: `as` and `in` are Python's own words, and may be variables here."""
     if len(text) > _LONGEST_SUM:
         raise ValueError
-    return ast.parse(text.strip(), mode="eval").body
+    return ast.parse(re.sub(_NAME, r"_\g<0>", text).strip(), mode="eval").body
