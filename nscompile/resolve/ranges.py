@@ -24,7 +24,7 @@ _MOST_DIGITS = 18
 _LONGEST_TOLD = 40  # characters
 
 _BRACKET = re.compile(r"\[([^\]]*)(\]?)")
-_NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
+_NUMBERS = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _LITERAL = re.compile(r"[A-Za-z0-9_.:-]+")
 _MEANT_AS_RANGE = re.compile(r"(\d+)(?:-|\.{3,}|:)(\d+)")
 
@@ -49,8 +49,8 @@ def copies(statement: Statement, diagnostics: Diagnostics) -> list[Statement]:
                     "NSL017",
                     "the ranges of one statement differ in length",
                     other.span,
-                    label=f"{len(values[other.span])} values",
-                    also=((first.span, f"{count} values"),),
+                    label=_counted(len(values[other.span])),
+                    also=((first.span, _counted(count)),),
                 )
             )
             return []
@@ -67,6 +67,10 @@ def copies(statement: Statement, diagnostics: Diagnostics) -> list[Statement]:
         )
         return []
     return [_Copy(values, first, index).of(statement) for index in range(count)]
+
+
+def _counted(count: int) -> str:
+    return f"{count} value{'s' if count != 1 else ''}"
 
 
 def _subject(statement: Statement) -> Word | None:
@@ -181,6 +185,8 @@ def item_values(item: str, *, may_be_empty: bool = False) -> list[str] | Refusal
         return _range(numbers[1], numbers[2], may_be_empty=may_be_empty)
     if meant:
         return Refusal("NSL016", f"`{item}` is no range", f"write `{meant[1]}..{meant[2]}`")
+    if ".." in item:
+        return Refusal("NSL016", f"`{item}` is no range", "a range goes from one whole number to another")
     if _LITERAL.fullmatch(item):
         return [item]
     message = f"`{item}` is neither a range nor a name" if item else "there is an empty place in the list"
