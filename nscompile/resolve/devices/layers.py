@@ -71,7 +71,7 @@ def _on_another(draft: Draft, kind: str, modes: tuple[str, ...]) -> Macvlan | No
     mode = _mode(draft, kind, modes)
     if dev is not None:
         if host is not None:
-            draft.report("NSL801", f"a {kind} stands on one interface", host.span, "keep `dev IF` or `host IF`")
+            draft.report("NSL801", f"`{draft.place.name}` stands on one interface", host.span, "keep `dev IF` or `host IF`")
         under = draft.beside(dev.interface, f"; for one of the host write `host {dev.interface.text}`")
         if mode is None or (under is None and draft.place.namespace is not None):
             return None
@@ -94,7 +94,9 @@ def _mode(draft: Draft, kind: str, modes: tuple[str, ...]) -> str | None:
     if mode is None or mode.value.text in modes:
         return mode.value.text if mode else modes[0]
     listed = ", ".join(f"`{each}`" for each in modes)
-    draft.report("NSL803", f"`{mode.value.text}` is no mode of a {kind}", mode.value.span, f"the modes are {listed}")
+    article = "an" if kind == "ipvlan" else "a"
+    message = f"`{mode.value.text}` is no mode of {article} {kind}"
+    draft.report("NSL803", message, mode.value.span, f"the modes are {listed}")
     return None
 
 
@@ -145,10 +147,15 @@ def _phys(statement: syntax.Phys, draft: Draft) -> Phys | None:
 
 
 def _members(draft: Draft) -> list[Interface]:
-    """The interfaces after `of`; those of a device that stand in the way of nothing."""
+    """The interfaces after `of`; none, reported, where one cannot be a member."""
     of = draft.only(syntax.Of)
     if of is None:
         draft.lacks("holds no interface", "add `of IF, …`, the interfaces that are its members")
         return []
     found = [draft.beside(word) for word in of.members]
+    for word, member in zip(of.members, found, strict=True):
+        if member is None and draft.is_of_host(word):
+            message = f"`{word.text}` is the host's, so `{draft.place.name}` cannot hold it"
+            way_out = f"lend it to a node, `phys {word.text} in NODE`, and put `{draft.place.name}` there"
+            draft.report("NSL802", message, word.span, way_out)
     return [each for each in found if each is not None] if None not in found else []

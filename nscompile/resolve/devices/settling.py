@@ -49,6 +49,7 @@ class Settling:
     scope: Scope
     settled: list[Device] = field(default_factory=list)
     _known: dict[Place, Interface] = field(default_factory=dict)
+    _begun: set[Place] = field(default_factory=set)
     _under_way: list[Place] = field(default_factory=list)
     # How many interfaces are below each.
     _depth: defaultdict[Place, int] = field(default_factory=lambda: defaultdict(int))
@@ -61,8 +62,9 @@ class Settling:
 
     def settle(self, statement: syntax.Device) -> None:
         draft = Draft(statement, self)
-        if draft.place in self._known or draft.place in self._under_way or not self._is_somewhere(draft):
+        if draft.place in self._begun or not self._is_somewhere(draft):
             return
+        self._begun.add(draft.place)
         self._under_way.append(draft.place)
         device = read(statement, draft)
         self._under_way.pop()
@@ -70,7 +72,7 @@ class Settling:
             if draft.place.namespace is not None:
                 self.scope.damaged.add(draft.place.namespace)
             return
-        self._known[draft.place] = device.interface
+        self._known.setdefault(draft.place, device.interface)
         self.settled.append(device)
         home = device.interface.namespace
         if home is not None and isinstance(device, Vrf):
@@ -139,6 +141,11 @@ class Draft:
     def beside(self, name: Word, hint: str = "") -> Interface | None:
         """Another interface of the same namespace."""
         return self.settling.interface(Place(self.place.namespace, name.text), name, hint)
+
+    def is_of_host(self, name: Word) -> bool:
+        """Whether an interface beside this device is one that the host has without the lab."""
+        is_declared = (None, name.text) in self.settling.scope.devices or name.text in self.settling.bridges
+        return self.place.namespace is None and not is_declared
 
     def own_segment(self) -> Segment:
         name, namespace = self.place.name, self.place.namespace
