@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from nscompile.checks import addresses, devices, impairments, layers, policy, publish, routes, services, wireguard
+from nscompile.checks import (
+    addresses,
+    claims,
+    devices,
+    impairments,
+    layers,
+    policy,
+    publish,
+    routes,
+    services,
+    wireguard,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +47,9 @@ CHECKS: tuple[Check, ...] = (
     layers.vrf_has_its_own_table,
     layers.trunk_carries_vlan,
     layers.tunnel_begins_at_home,
+    claims.twice_the_same,
+    claims.parent_bears_both,
+    claims.lent_to_one,
     wireguard.port_once,
     wireguard.prefix_behind_one_peer,
     impairments.nothing_is_missing,

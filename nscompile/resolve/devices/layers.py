@@ -71,7 +71,9 @@ def _on_another(draft: Draft, kind: str, modes: tuple[str, ...]) -> Macvlan | No
     mode = _mode(draft, kind, modes)
     if dev is not None:
         if host is not None:
-            draft.report("NSL801", f"`{draft.place.name}` stands on one interface", host.span, "keep `dev IF` or `host IF`")
+            draft.report(
+                "NSL801", f"`{draft.place.name}` stands on one interface", host.span, "keep `dev IF` or `host IF`"
+            )
         under = draft.beside(dev.interface, f"; for one of the host write `host {dev.interface.text}`")
         if mode is None or (under is None and draft.place.namespace is not None):
             return None
