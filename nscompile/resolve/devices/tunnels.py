@@ -58,6 +58,11 @@ def _far_ends(draft: Draft) -> tuple[tuple[IPAddress, ...], IPAddress | None]:
         return (), None
     if remote is not None:
         found = [values.ip(word, report) for word in remote.addresses]
+        for word, each in zip(remote.addresses, found, strict=True):
+            if each is not None and each.is_multicast:
+                way_out = f"write `group {each} dev IF`, and one group for all peers"
+                draft.report("NSL803", f"`{each}` is a multicast address, and no peer", word.span, way_out)
+                return (), None
         return tuple(each for each in found if each is not None) if None not in found else (), None
     address = values.ip(group.address, report) if group else None
     if group is not None and address is not None and not address.is_multicast:
@@ -103,8 +108,14 @@ def _tunnel(statement: syntax.Tunnel, draft: Draft) -> Tunnel | None:
     if key is not None and not isinstance(statement, syntax.Gre):
         draft.report("NSL803", f"{kind} has no key", key.span, "leave it out, or use `gre`")
     ends = " and ".join(sorted((str(here), str(there))))
+    interface = draft.interface(
+        Segment(f"{kind} {ends} {key.value.text if key else ''}", f"the tunnel of {ends}", None)
+    )
+    for address in interface.addresses if kind == "ipip" else ():
+        if address.ip.version == 6:
+            draft.report("NSL803", "ipip carries IPv4 alone", address.span, "use `sit` for IPv6, or `gre` for both")
     return Tunnel(
-        draft.interface(Segment(f"{kind} {ends} {key.value.text if key else ''}", f"the tunnel of {ends}", None)),
+        interface,
         None,
         kind,
         here,

@@ -35,6 +35,9 @@ def _wireguard(statement: syntax.Wireguard, draft: Draft) -> Wireguard | None:
     peers = [_peer(Draft(settling.scope.devices[end], settling), draft) for end in near if _is_wireguard(end, settling)]
     if not near:
         draft.lacks("has no peer", "add `peer NODE`, at one end or at both")
+    if not any(isinstance(clause, syntax.Ip | syntax.Net) for clause in statement.clauses):
+        what = "has neither an address nor a prefix behind it, so its peers would send it nothing"
+        draft.lacks(what, "add `ip A/L`, or the prefixes with `net P`")
     key = draft.only(syntax.Key)
     if key is not None and not key.value.text.startswith("/"):
         way_out = "write the path of the file, from `/` on; without `key` one is made when the lab comes up"
