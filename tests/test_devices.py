@@ -143,6 +143,19 @@ def test_wireguard_keys_are_made_anew_and_never_shown(built: Callable[[str], Any
     assert host.run("cat", f"{kept}.key").stdout.strip() != private
 
 
+def test_a_program_beside_wireguard_has_the_usual_umask(built: Callable[[str], AnyHost]) -> None:
+    lab = (
+        "link a ip 192.0.2.1/30 -- b ip 192.0.2.2/30\n"
+        'node a run "umask; touch file"\n'
+        "node b\n"
+        "wireguard wg0 in [a,b] ip 10.9.0.[1,2]/24 peer [b,a]\n"
+    )
+    host = built(lab)
+    host.run("sh", "-c", "until [ -e /run/nscompile/lab/work/file ]; do sleep 0.1; done")
+    assert host.run("cat", "/run/nscompile/lab/a-1.log").stdout == "0022\n"
+    assert host.run("sh", "-c", "stat -c %a /run/nscompile/lab/?-wg0.key").stdout == "600\n600\n"
+
+
 def test_a_wireguard_key_may_be_a_file_of_the_host(
     built: Callable[[str], AnyHost], guest: AnyHost, tmp_path: Path
 ) -> None:

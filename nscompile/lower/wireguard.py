@@ -33,6 +33,9 @@ def key_steps(topology: Topology) -> Iterator[Step]:
             yield Step(Phase.KEYS, ("wg", "genkey"), _WHY_KEYS, span, stdout=_private(wireguard))
         public = _kept(wireguard, "pub")
         yield Step(Phase.KEYS, ("wg", "pubkey"), _WHY_KEYS, span, stdin=_private(wireguard), stdout=public)
+    if made:
+        why = "programs of the nodes need not be so secretive"
+        yield Step(Phase.KEYS, ("umask", "022"), why, made[0].interface.span)
 
 
 @lower.register(Wireguard)

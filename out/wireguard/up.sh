@@ -288,6 +288,9 @@ wg pubkey </run/nscompile/wireguard/berlin-wg0.key >/run/nscompile/wireguard/ber
 wg genkey >/run/nscompile/wireguard/tokyo-wg0.key
 wg pubkey </run/nscompile/wireguard/tokyo-wg0.key >/run/nscompile/wireguard/tokyo-wg0.pub
 
+# programs of the nodes need not be so secretive
+umask 022
+
 # what goes into a WireGuard interface is encrypted for a peer
 ip netns exec berlin ip link add name wg0 type wireguard
 ip netns exec tokyo ip link add name wg0 type wireguard
