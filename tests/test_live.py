@@ -51,13 +51,13 @@ def home(request: pytest.FixtureRequest, host: Host) -> Callable[[str], AnyHost]
     return choose
 
 
-def up(host: AnyHost, lab: str, *options: str) -> None:
+def up(host: AnyHost, lab: str, *shell: str) -> None:
     host.share(GALLERY / lab)
-    host.run("sh", str(GALLERY / lab / "up.sh"), *options)
+    host.run(*(shell or ("sh",)), str(GALLERY / lab / "up.sh"))
 
 
-def down(host: AnyHost, lab: str) -> None:
-    host.run("sh", str(GALLERY / lab / "down.sh"))
+def down(host: AnyHost, lab: str, *shell: str) -> None:
+    host.run(*(shell or ("sh",)), str(GALLERY / lab / "down.sh"))
 
 
 def broken_promises(host: AnyHost, lab: str) -> list[str]:
@@ -87,14 +87,17 @@ def kept(host: AnyHost, promise: str) -> bool:
     return answered is (arrow == ">")
 
 
+@pytest.mark.parametrize("shell", [("dash",), ("busybox", "sh")], ids=lambda shell: shell[0])
 @pytest.mark.parametrize("lab", LABS)
-def test_a_lab_keeps_its_promises_and_leaves_the_host_as_it_was(home: Callable[[str], AnyHost], lab: str) -> None:
+def test_a_lab_keeps_its_promises_and_leaves_the_host_as_it_was(
+    home: Callable[[str], AnyHost], lab: str, shell: tuple[str, ...]
+) -> None:
     host = home((GALLERY / lab / "lab.nsl").read_text(encoding="utf-8"))
     before = host.state()
-    up(host, lab)
+    up(host, lab, *shell)
     broken = broken_promises(host, lab)
     built = host.state()
-    down(host, lab)
+    down(host, lab, *shell)
     assert broken == []
     assert built != before
     assert host.state() == before
