@@ -207,6 +207,22 @@ def test_a_lent_interface_is_lost_with_a_namespace_that_somebody_deletes_and_dow
     assert down.stderr == "down.sh: the lab lab is gone\n"
 
 
+@pytest.mark.parametrize(("taken", "returned"), [("", "eth0"), ("ip link add eth0 type bridge", "dev7")])
+def test_a_lent_interface_that_the_kernel_gives_back_with_its_namespace_is_known_again(
+    built: Callable[[str], AnyHost], host: Host, tmp_path: Path, taken: str, returned: str
+) -> None:
+    """The kernel does so for a real interface, and in the machine's first namespace alone: here a command stands in."""
+    before = host.state()
+    built("node a\nphys enp7s0 in a as eth0 ip 198.51.100.2/24 mtu 1400\n")
+    host.run("sh", "-ec", taken)
+    back = f"ip netns exec a ip link set dev eth0 down; ip netns exec a ip link set dev eth0 name {returned} netns $$"
+    host.run("sh", "-ec", f"{back}; ip netns del a")
+    host.run("sh", str(tmp_path / "down.sh"))
+    if taken:
+        host.run(*"ip link del eth0".split())
+    assert host.state() == before
+
+
 @pytest.mark.parametrize(
     ("use", "reason"),
     [
