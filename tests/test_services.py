@@ -250,7 +250,9 @@ def test_down_repairs_what_a_killed_up_has_left(host: Host, tmp_path: Path) -> N
         assert host.state() == before
 
 
-@pytest.mark.parametrize("theirs", [f"echo 192.0.2.9 web >{HOSTS}", f"ln -s /etc/hosts {HOSTS}", f"mkdir {HOSTS}"])
+@pytest.mark.parametrize(
+    "theirs", [f"echo 192.0.2.9 web >{HOSTS}", f"ln -s /etc/hosts {HOSTS}", f"ln -s /none {HOSTS}", f"mkdir {HOSTS}"]
+)
 def test_a_file_of_somebody_elses_is_refused_and_left_alone(spoilt: Host, theirs: str) -> None:
     spoilt.run("sh", "-c", f"mkdir -p /etc/netns/web && {theirs}")
     before = spoilt.state()

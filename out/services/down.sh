@@ -90,11 +90,13 @@ ours=" $namespaces "
 present() {
     for name in $ours; do ! has_namespace "$name" || "$@" "namespace $name"; done
     for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
-    for name in $files; do [ ! -e "$name" ] || "$@" "file $name"; done
+    for name in $files; do ! has_file "$name" || "$@" "file $name"; done
 }
 
 # The lab's files are links into its folder; whatever else stands in their place is somebody else's.
 is_link() { case $(readlink "$1") in "$state"/*) ;; *) return 1 ;; esac; }
+# A link of the lab's that leads nowhere is left of one which a reboot has ended, and counts for nothing.
+has_file() { [ -e "$1" ] || { [ -L "$1" ] && ! is_link "$1"; }; }
 # Removes the links that are left of a lab which a reboot has ended, and the folders that nothing else is in.
 sweep() {
     for file in $files; do
