@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     devices.one_mtu_on_a_segment,
     devices.vlan_on_vlan_aware_bridge,
     devices.node_has_interface,
+    devices.setting_names_an_interface,
     layers.port_has_no_address,
     layers.one_master,
     layers.vrf_has_its_own_table,

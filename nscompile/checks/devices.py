@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MOST_PORTS = 1023  # BR_MAX_PORTS less port 0, net/bridge/br_private.h
 LEAST_MTU_IPV6 = 1280  # RFC 8200, section 5
+_OF_INTERFACE = re.compile(
+    r"(?P<before>net(?P<sign>[./])\w+[./](?:conf|neigh))(?P=sign)(?P<name>.+)(?P=sign)(?P<key>\w+)"
+)
 
 
 def mac_once_on_a_segment(topology: Topology) -> Iterator[Diagnostic]:
@@ -144,3 +148,26 @@ def node_has_interface(topology: Topology) -> Iterator[Diagnostic]:
                 help="connect it to a bridge with `on BR`, or to another node with a `link`",
                 severity=Severity.WARNING,
             )
+
+
+def setting_names_an_interface(topology: Topology) -> Iterator[Diagnostic]:
+    """Where a key is divided by dots, sysctl takes those of an interface's name for more of them."""
+    names: defaultdict[str | None, set[str]] = defaultdict(lambda: {"all", "default", "lo"})
+    for interface in topology.interfaces():
+        names[interface.namespace].add(interface.name)
+    for bridge in topology.bridges:
+        names[bridge.namespace].add(bridge.name)
+    for namespace in topology.namespaces:
+        for setting in namespace.settings if namespace.name not in topology.damaged else ():
+            found = _OF_INTERFACE.fullmatch(setting.key)
+            name = found["name"] if found else "all"
+            if name not in names[namespace.name]:
+                known = ", ".join(f"`{each}`" for each in sorted(names[namespace.name] - {"all", "default", "lo"}))
+                way_out = f"its interfaces are {known}" if known else None
+                message = f"`{namespace.name}` has no interface `{name}`"
+                yield Diagnostic("NSL107", message, setting.span, help=way_out)
+            elif found and "." in name and found["sign"] == ".":
+                way_out = f"write `{found['before'].replace('.', '/')}/{name}/{found['key']}={setting.value}`"
+                yield Diagnostic(
+                    "NSL410", f"the dot in `{name}` would be taken for the end of it", setting.span, help=way_out
+                )
