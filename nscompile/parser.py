@@ -100,6 +100,7 @@ _AFTER = {
 _CLOSE = "close the block with a `}` on a line of its own"
 
 _REST_OF_LINE = re.compile(r"(?:\\[ \t]*\n|#[^\n]*|[^\n])*")
+_BRACED = re.compile(r"\$\{(\w+)")
 _NUMBER_BEFORE = re.compile(r"\s([0-9]+(?:\.[0-9]+)?)[ \t]+$")
 _UNITS = frozenset("us ms s % bit kbit mbit gbit".split())
 _WORD = re.compile(r'[^\s#{},:"\\]+|.')
@@ -199,14 +200,18 @@ class _Recovery:
             return Diagnostic("NSL013", "the file ends inside a block", span, help=_CLOSE)
         expected = sorted(accepted - {"$END"})
         wanted = _wanted(after, expected)
+        joined = _joined(text[_start_of_line(text, start) : start], accepted)
         if text[start] == "\n":
             span = Span(self._source, start, start + 1)
-            return Diagnostic("NSL013", "the statement ends too early", span, label=f"expected {wanted}")
+            message, label = "the statement ends too early", f"expected {wanted}"
+            return Diagnostic("NSL013", message, span, label=label, help=joined)
         found = _WORD.match(text, start)
         span = Span(self._source, start, found.end() if found else start + 1)
         if in_open_block:
             message = f"`{span.text}` begins a statement, but the block above is still open"
             return Diagnostic("NSL012", message, span, help=f"{_CLOSE} before it")
+        if joined:
+            return Diagnostic("NSL012", f"unexpected `{span.text}`", span, label=f"expected {wanted}", help=joined)
         return _odd_character(span, accepted) or _torn_off(span) or _braced(span) or _unexpected(span, expected, wanted)
 
 
@@ -231,11 +236,22 @@ def _torn_off(span: Span) -> Diagnostic | None:
     return Diagnostic("NSL012", f"unexpected `{span.text}`", span, help=way_out)
 
 
+def _joined(line: str, accepted: set[str]) -> str | None:
+    """A sign that is missing, since without spaces it is a part of the word before."""
+    word = line.rstrip().rpartition(" ")[2]
+    for terminal, sign in (("_ARROW", "->"), ("_DASHES", "--")):
+        if terminal in accepted and sign in word.removeprefix(sign):
+            return f"put a space on either side of `{sign}`"
+    return None
+
+
 def _braced(span: Span) -> Diagnostic | None:
     """A variable in braces, as a shell has them."""
-    if not span.source.text.endswith("${", 0, span.start):
+    text = span.source.text
+    found = _BRACED.match(text, max(span.start - (1 if span.text == "{" else 2), 0))
+    if not found:
         return None
-    way_out = f"write `${span.text}`, or `$({span.text})` where letters follow"
+    way_out = f"write `${found[1]}`, or `$({found[1]})` where letters follow"
     return Diagnostic("NSL012", f"unexpected `{span.text}`", span, help=way_out)
 
 
