@@ -99,7 +99,9 @@ def one_mtu_on_a_segment(topology: Topology) -> Iterator[Diagnostic]:
     """A bridge carries no more than its smallest port, and drops what is larger without a word."""
     sizes: defaultdict[str, dict[int, Span]] = defaultdict(dict)
     whole = [each.port for each in topology.attachments if each.interface.namespace not in topology.damaged]
-    for port in [*whole, *(uplink.port for uplink in topology.uplinks)]:
+    # What the kernel gives a device that is not told depends on what it stands on.
+    told = [device.port for device in topology.devices if device.port and device.port.mtu]
+    for port in [*whole, *(uplink.port for uplink in topology.uplinks), *told]:
         size = port.mtu or Given(DEFAULT_MTU, port.span)
         sizes[port.bridge].setdefault(size.value, size.span)
     for bridge in topology.bridges:
