@@ -132,7 +132,7 @@ def test_macvlans_and_ipvlans_reach_their_segment_but_not_their_parent(built: Ca
 
 def test_wireguard_keys_are_made_anew_and_never_shown(built: Callable[[str], AnyHost], tmp_path: Path) -> None:
     host = built(gallery("wireguard"))
-    kept = "/run/nscompile/wireguard/berlin-wg0"
+    kept = "/run/nscompile/wireguard/berlin:wg0"
     private, public = host.run("cat", f"{kept}.key", f"{kept}.pub").stdout.split()
     assert host.run("stat", "-c", "%a", f"{kept}.key").stdout == "600\n"
     assert host.run(*"ip netns exec tokyo wg show wg0 peers".split()).stdout.strip() == public
@@ -153,7 +153,7 @@ def test_a_program_beside_wireguard_has_the_usual_umask(built: Callable[[str], A
     host = built(lab)
     host.run("sh", "-c", "until [ -e /run/nscompile/lab/work/file ]; do sleep 0.1; done")
     assert host.run("cat", "/run/nscompile/lab/a-1.log").stdout == "0022\n"
-    assert host.run("sh", "-c", "stat -c %a /run/nscompile/lab/?-wg0.key").stdout == "600\n600\n"
+    assert host.run("sh", "-c", "stat -c %a /run/nscompile/lab/?:wg0.key").stdout == "600\n600\n"
 
 
 def test_a_wireguard_key_may_be_a_file_of_the_host(

@@ -46,7 +46,7 @@ def _wireguard(wireguard: Wireguard) -> Iterator[Step]:
     settings = ("listen-port", str(wireguard.udp_port), "private-key", _private(wireguard))
     yield Step(Phase.MEMBERS, within(home, "wg", "set", name, *settings), _WHY_PEERS, span)
     for peer in wireguard.peers:
-        who = FileContents(f"{STATE}/{wireguard.lab}/{peer.namespace}-{peer.name}.pub")
+        who = FileContents(f"{STATE}/{wireguard.lab}/{peer.namespace}:{peer.name}.pub")
         host = f"[{peer.endpoint}]" if peer.endpoint.version == 6 else str(peer.endpoint)
         behind = ("allowed-ips", ",".join(map(str, peer.allowed))) if peer.allowed else ()
         command = ("wg", "set", name, "peer", who, "endpoint", f"{host}:{peer.udp_port}", *behind)
@@ -59,5 +59,5 @@ def _private(wireguard: Wireguard) -> str:
 
 
 def _kept(wireguard: Wireguard, kind: str) -> str:
-    """A file of the lab's, by the namespace and name of the interface."""
-    return f"{STATE}/{wireguard.lab}/{wireguard.interface.namespace}-{wireguard.interface.name}.{kind}"
+    """A file of the lab's, by namespace and interface: neither has a colon, and both may have dashes."""
+    return f"{STATE}/{wireguard.lab}/{wireguard.interface.namespace}:{wireguard.interface.name}.{kind}"

@@ -283,10 +283,10 @@ ip link set pc2-lan2 netns tokyo
 umask 077
 
 # each end proves with its private key who it is, and is known to the others by the public one
-wg genkey >/run/nscompile/wireguard/berlin-wg0.key
-wg pubkey </run/nscompile/wireguard/berlin-wg0.key >/run/nscompile/wireguard/berlin-wg0.pub
-wg genkey >/run/nscompile/wireguard/tokyo-wg0.key
-wg pubkey </run/nscompile/wireguard/tokyo-wg0.key >/run/nscompile/wireguard/tokyo-wg0.pub
+wg genkey >/run/nscompile/wireguard/berlin:wg0.key
+wg pubkey </run/nscompile/wireguard/berlin:wg0.key >/run/nscompile/wireguard/berlin:wg0.pub
+wg genkey >/run/nscompile/wireguard/tokyo:wg0.key
+wg pubkey </run/nscompile/wireguard/tokyo:wg0.key >/run/nscompile/wireguard/tokyo:wg0.pub
 
 # programs of the nodes need not be so secretive
 umask 022
@@ -296,10 +296,10 @@ ip netns exec berlin ip link add name wg0 type wireguard
 ip netns exec tokyo ip link add name wg0 type wireguard
 
 # whom it talks to: where they are, and which addresses are behind them
-ip netns exec berlin wg set wg0 listen-port 51820 private-key /run/nscompile/wireguard/berlin-wg0.key
-ip netns exec berlin wg set wg0 peer "$(cat /run/nscompile/wireguard/tokyo-wg0.pub)" endpoint 198.51.100.2:51820 allowed-ips 10.9.0.2/32,10.2.0.0/24
-ip netns exec tokyo wg set wg0 listen-port 51820 private-key /run/nscompile/wireguard/tokyo-wg0.key
-ip netns exec tokyo wg set wg0 peer "$(cat /run/nscompile/wireguard/berlin-wg0.pub)" endpoint 203.0.113.2:51820 allowed-ips 10.9.0.1/32,10.1.0.0/24
+ip netns exec berlin wg set wg0 listen-port 51820 private-key /run/nscompile/wireguard/berlin:wg0.key
+ip netns exec berlin wg set wg0 peer "$(cat /run/nscompile/wireguard/tokyo:wg0.pub)" endpoint 198.51.100.2:51820 allowed-ips 10.9.0.2/32,10.2.0.0/24
+ip netns exec tokyo wg set wg0 listen-port 51820 private-key /run/nscompile/wireguard/tokyo:wg0.key
+ip netns exec tokyo wg set wg0 peer "$(cat /run/nscompile/wireguard/berlin:wg0.pub)" endpoint 203.0.113.2:51820 allowed-ips 10.9.0.1/32,10.1.0.0/24
 
 # ---- 5. Up ----
 # a new namespace has its lo down, and could not even reach its own addresses
