@@ -142,6 +142,23 @@ def test_two_vlans_on_one_bridge_do_not_hear_each_other(home: Callable[[str], An
     assert unfiltered
 
 
+def test_untagged_frames_pass_by_a_trunk_that_holds_their_vlan(home: Callable[[str], AnyHost], tmp_path: Path) -> None:
+    lab = (
+        "bridge br0 in switch vlan-aware\n"
+        "node a ip 10.0.1.1/24 on br0 trunk 1-20\n"
+        "node b ip 10.0.1.2/24 on br0\n"
+        "node c ip 10.0.10.1/24 on br0 trunk 2-20 vlan 10\n"
+        "node d ip 10.0.10.2/24 on br0 vlan 10\n"
+    )
+    host = home(lab)
+    compile_into(tmp_path, lab)
+    host.share(tmp_path)
+    host.run("sh", str(tmp_path / "up.sh"))
+    reached = [host.pings("a", "10.0.1.2"), host.pings("c", "10.0.10.2"), host.pings("a", "10.0.10.2")]
+    host.run("sh", str(tmp_path / "down.sh"))
+    assert reached == [True, True, False]
+
+
 def test_without_its_uplink_the_article_finds_the_network_unreachable(host: Host, tmp_path: Path) -> None:
     lab = (GALLERY / "article" / "lab.nsl").read_text(encoding="utf-8")
     compile_into(tmp_path, "".join(line for line in lab.splitlines(keepends=True) if not line.startswith("uplink")))

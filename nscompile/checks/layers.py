@@ -6,12 +6,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from nscompile.diagnostics import Diagnostic
-from nscompile.model import NATIVE_VLAN, Bond, Tunnel, VlanInterface, Vrf, Vxlan
+from nscompile.model import Bond, Tunnel, VlanInterface, Vrf, Vxlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nscompile.model import Interface, IPAddress, Port, Topology
+    from nscompile.model import Interface, IPAddress, Topology
     from nscompile.source import Span
 
 
@@ -72,19 +72,16 @@ def trunk_carries_vlan(topology: Topology) -> Iterator[Diagnostic]:
     }
     for vlan in (device for device in topology.devices if isinstance(device, VlanInterface)):
         port = ports.get((vlan.interface.namespace, vlan.parent))
-        if port is not None and not _carries(port, vlan.id):
+        if port is not None and not (port.in_trunk(vlan.id) and vlan.id != port.native):
             yield Diagnostic(
                 "NSL404",
                 f"`{port.bridge}` does not hand VLAN {vlan.id} to `{vlan.parent}` with its tag",
                 vlan.interface.span,
                 also=((port.span, "plugged in here"),),
-                help=f"add `trunk {vlan.id}` to that interface",
+                help=f"it comes untagged: use `{vlan.parent}` itself, or give that interface another `vlan`"
+                if vlan.id == port.native
+                else f"add `trunk {vlan.id}` to that interface",
             )
-
-
-def _carries(port: Port, vlan: int) -> bool:
-    bounds = [each.value.partition("-") for each in port.trunk]
-    return any(int(first) <= vlan <= int(last or first) for first, _, last in bounds) and vlan != NATIVE_VLAN
 
 
 def tunnel_begins_at_home(topology: Topology) -> Iterator[Diagnostic]:

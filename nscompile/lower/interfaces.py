@@ -59,16 +59,17 @@ def plugged(port: Port) -> Iterator[Step]:
     """The port at its bridge, in the VLANs that are its own."""
     plug = within(port.namespace, "ip", "link", "set", *device(port.name), "master", port.bridge)
     yield Step(Phase.PORTS, plug, "plug the ends into their bridge", port.span)
-    native = port.vlan is not None and port.vlan.value != NATIVE_VLAN
     if port.trunk:
         why = "a trunk: frames of these VLANs pass with their tag, untagged ones are in its own VLAN"
     else:
         why = "an access port: its untagged frames are in one VLAN, and it hears no other"
-    if native and port.vlan is not None:
+    if port.native != NATIVE_VLAN:
         yield _vlan(port, why, "del", str(NATIVE_VLAN))
-        yield _vlan(port, why, "add", str(port.vlan.value), "pvid", "untagged")
     for vlans in port.trunk:
         yield _vlan(port, why, "add", vlans.value)
+    # Last: a range of the trunk may hold it, and would have it tagged.
+    if port.native != NATIVE_VLAN or port.in_trunk(NATIVE_VLAN):
+        yield _vlan(port, why, "add", str(port.native), "pvid", "untagged")
 
 
 def _vlan(port: Port, why: str, verb: str, vlans: str, *flags: str) -> Step:

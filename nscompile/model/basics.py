@@ -135,3 +135,11 @@ class Port:
     trunk: tuple[Given[str], ...]
     mtu: Given[int] | None
     span: Span = field(compare=False)
+
+    @property
+    def native(self) -> int:
+        return self.vlan.value if self.vlan else NATIVE_VLAN
+
+    def in_trunk(self, vlan: int) -> bool:
+        bounds = [each.value.partition("-") for each in self.trunk]
+        return any(int(first) <= vlan <= int(last or first) for first, _, last in bounds)
