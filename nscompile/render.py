@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,8 @@ def _environment() -> Environment:
         "comments": comments,
         "names": names,
         "rows": rows,
-        "undo": undo,
+        "undos": undos,
+        "rollback": rollback,
         "note": note,
         "commands": commands,
         "called": called,
@@ -192,7 +194,26 @@ def note(setting: str) -> Safe:
 _GUARDS = {Kind.NAMESPACE: "is_ours", Kind.INSIDE: "is_ours", Kind.FILE: "is_link"}
 
 
-def undo(value: Undo) -> Safe:
-    """A command of the teardown; a namespace, what is inside, or a file is removed only if it is the lab's own."""
+def undos(values: Iterable[Undo]) -> Safe:
+    """Commands of the teardown; namespaces that follow each other are removed by one process."""
+    lines: list[str] = []
+    for is_namespace, run in groupby(values, key=lambda value: value.kind is Kind.NAMESPACE):
+        undone = list(run)
+        if is_namespace and len(undone) > 1:
+            lines += ["only_ours <<end | ip -force -batch -", *(shell(value.command[1:]) for value in undone), "end"]
+        else:
+            lines += map(_undo, undone)
+    return Safe("\n".join(lines))
+
+
+def rollback(values: Iterable[Undo]) -> Safe:
+    """The same as part of a function that few will read: no list of the namespaces."""
+    runs = groupby(values, key=lambda value: value.kind is Kind.NAMESPACE)
+    lines = [line for is_namespace, run in runs for line in (["delete_ours"] if is_namespace else map(_undo, run))]
+    return Safe("\n".join(f"    {line}" for line in lines))
+
+
+def _undo(value: Undo) -> str:
+    """A namespace, what is inside, or a file is removed only if it is the lab's own."""
     guard = _GUARDS.get(value.kind)
-    return Safe((f"{guard} {_word(value.name[0])} && " if guard else "") + shell(value.command))
+    return (f"{guard} {_word(value.name[0])} && " if guard else "") + shell(value.command)

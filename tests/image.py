@@ -26,7 +26,7 @@ TOOLS = """
 awk bash bridge busybox cat chmod cp cut dash date diff echo env expr false find grep head id ip ip6tables
 ip6tables-legacy-save ip6tables-save iperf3 iptables iptables-legacy-save iptables-save kill ln ls mkdir mksh mktemp
 modprobe mount mv nft nohup nsenter ping printf readlink rm rmdir sed seq setpriv setsid sh sleep sort ss stat sysctl
-tail tc tee test timeout touch tr true umount uname unshare wc wg yash
+tail tc tee test timeout touch tr true umount uname unshare wc wg xargs yash
 """.split()
 
 # What the tools read by name: numbers of tables and protocols, extensions of iptables, distributions of netem, and what

@@ -204,8 +204,11 @@ def test_what_cannot_be_taken_back_is_named_and_left_for_down(hosts: Hosts, tmp_
     (tmp_path / "ip").write_text(
         """#!/bin/sh
 PATH=${PATH#*:}
-case "$*" in *"route add default"* | "netns del ns2") exit 2 ;; esac
-exec ip "$@"
+case "$*" in
+    *"route add default"*) exit 2 ;;
+    "-force -batch -") grep -v "del ns2" | ip "$@" ;;
+    *) exec ip "$@" ;;
+esac
 """
     )
     (tmp_path / "ip").chmod(0o755)

@@ -74,6 +74,8 @@ def test_what_is_nasty_is_refused_or_stays_one_word(place: str, text: str) -> No
                 "sysctl",
                 "iptables",
                 "is_ours",
+                "only_ours",
+                "netns",
                 "let_pass",
                 "let_pass_no_more",
                 "restore",

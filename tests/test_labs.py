@@ -13,7 +13,7 @@ import pytest
 
 from compiling import planned
 from nscompile.compiler import compile_lab
-from nscompile.render import commands, undo
+from nscompile.render import commands, undos
 
 CASES = sorted((Path(__file__).parent / "labs").glob("*.case"))
 
@@ -24,7 +24,7 @@ def test_a_lab_becomes_exactly_these_commands(case: Path) -> None:
     assert compile_lab("lab.nsl", lab.encode(), ("up",)).diagnostics == []
     made = planned(lab, f"{case.stem}.nsl")
     setup = [commands([step]) for step in made.steps]
-    teardown = [undo(each) for _, section in made.teardown() for each in section]
+    teardown = [undos(section) for _, section in made.teardown()]
     found = "\n".join([*setup, "--", *teardown]) + "\n"
     if os.environ.get("NSCOMPILE_UPDATE"):
         case.write_text(f"{lab}---\n{found}", encoding="utf-8")

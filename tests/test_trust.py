@@ -115,7 +115,7 @@ def test_nft_works_beside_the_rules_of_either_iptables(host: Host, tmp_path: Pat
 def test_a_namespace_that_somebody_made_since_is_left_alone_with_what_runs_in_it(host: Host) -> None:
     """Even where the kernel gives it the number of the one that was the lab's."""
     host.run("sh", UP)
-    made = re.findall(r" (\d+)\.\d+:ns1 ", host.run("cat", "/run/nscompile/article/namespaces").stdout)
+    made = re.findall(r"(?m)^(\d+)\.\d+ ns1$", host.run("cat", "/run/nscompile/article/namespaces").stdout)
     time.sleep(1.1)  # a mark tells seconds apart
     host.run("ip", "netns", "del", "ns1")
     with ExitStack() as stack:

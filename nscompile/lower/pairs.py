@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from nscompile.plan import Command
 
 
-_BRIDGE = Need("bridges", ("ip", "link", "add", "name", "a", "type", "bridge"))
-_FILTERING_BRIDGE = Need("bridges that filter VLANs", (*_BRIDGE.trial, "vlan_filtering", "1"))
-_VETH = Need("veth pairs", ("ip", "link", "add", "name", "a", "type", "veth", "peer", "name", "b"))
+_FILTERING = ("ip", "link", "add", "name", "a", "type", "bridge", "vlan_filtering", "1")
 
 
 @lower.register(Attachment)
@@ -63,7 +61,6 @@ def _uplink(uplink: Uplink) -> Iterator[Step]:
             uplink.span,
             undo=deleted(interface.name) if first else None,
             passing=(port.name,) if first else (),
-            need=_VETH if first else None,
         )
 
 
@@ -88,7 +85,7 @@ def _bridge(bridge: Bridge) -> Iterator[Step]:
             why,
             bridge.span,
             undo=deleted(name) if made_on_host else None,
-            need=_FILTERING_BRIDGE if bridge.vlan_aware else _BRIDGE,
+            need=Need("bridges that filter VLANs", _FILTERING) if bridge.vlan_aware else None,
         )
 
 
@@ -105,7 +102,6 @@ def _pair(first: Interface | Port, second: Interface | Port) -> Step:
         first.span,
         undo=deleted(lasting) if lasting else None,
         passing=tuple(end.name for end in on_host if end.name != lasting),
-        need=_VETH,
     )
 
 

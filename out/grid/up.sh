@@ -105,6 +105,17 @@ for option do
     esac
 done
 
+# Whether this process has what root has for networks: CAP_NET_ADMIN and CAP_SYS_ADMIN, numbers 12 and 21.
+may_change_networks() {
+    [ -w /run ] || return 1
+    while read -r key value; do
+        if [ "$key" = CapEff: ]; then
+            [ $((0x${value#??????????} & 0x201000)) = $((0x201000)) ]
+            return
+        fi
+    done </proc/self/status
+}
+
 # Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
 # that of a script that was killed can be told.
 one_at_a_time() {
@@ -120,7 +131,7 @@ one_at_a_time() {
 }
 release() {
     [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
-    rmdir "$labs" 2>/dev/null || :
+    [ -e "$state" ] || rmdir "$labs" 2>/dev/null || :
 }
 
 has_namespace() { [ -e "/run/netns/$1" ]; }
@@ -134,13 +145,9 @@ present() {
     for name in $interfaces; do ! has_interface "$name" || "$@" "interface $name"; done
 }
 
-# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
-# when it came to be goes with it.
-marks() {
-    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
-        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
-    done
-}
+# The lab's namespaces as they are now, a line each: INODE.AGE NAME. The kernel gives an inode's number out again, so the
+# time when it came to be goes with it.
+marks() { (cd /run/netns && echo "$namespaces" | xargs stat -L -c '%i.%Z %n') 2>/dev/null; }
 
 # The processes in the lab's namespaces.
 inside() {
@@ -153,13 +160,10 @@ inside() {
 # Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
 # lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
 claim() {
-    now=$(marks)
-    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
-    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
-    inodes=' '
-    for each in $now; do
-        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
-    done
+    # A name alone proves nothing: somebody may have made another namespace of that name since.
+    found=$(if [ -e "$state/namespaces" ]; then marks | grep -xFf "$state/namespaces"; else marks; fi)
+    ours=" $(echo "$found" | sed 's/.* //' | tr '\n' ' ') "
+    inodes=" $(echo "$found" | sed 's/\..*//' | tr '\n' ' ') "
     for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
         [ -n "$(inside)" ] || break
         inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
@@ -170,6 +174,7 @@ claim() {
     done
 }
 is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+delete_ours() { echo "$found" | sed 's/.* /netns del /' | ip -force -batch -; }
 
 # If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
 forget() {
@@ -184,24 +189,15 @@ forget() {
 refused=
 refuse() { say "$*" && refused=yes; }
 
-# Tries a command in a scratch network namespace, which ends with it.
-needs() {
-    what=$1 && shift
-    ! command -v "$1" >/dev/null || unshare -n "$@" >/dev/null 2>&1 || refuse "this kernel has no $what"
-}
 
 # Lists every reason not to begin, before anything is changed.
 preflight() {
-    for tool in ip sysctl stat unshare; do
+    for tool in ip sysctl stat; do
         command -v "$tool" >/dev/null || refuse "$tool is not installed"
     done
     case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
-    if [ "$(id -u)" != 0 ]; then
-        refuse "this needs root: sudo sh $me"
-    elif ! unshare -n true 2>/dev/null; then
-        refuse "this user may not make network namespaces"
-    else
-        needs 'veth pairs' ip link add name a type veth peer name b
+    if ! may_change_networks; then
+        if [ "$(id -u)" = 0 ]; then refuse "this root may not make network namespaces"; else refuse "this needs root: sudo sh $me"; fi
     fi
     if [ -e "$state" ]; then
         refuse "the lab is up, or half up: sh down.sh removes it"
@@ -226,15 +222,7 @@ begin() {
 # Last things first. What is gone already is no error; what counts is what is left.
 undo() {
     # Namespaces
-    is_ours r3-3 && ip netns del r3-3
-    is_ours r3-2 && ip netns del r3-2
-    is_ours r3-1 && ip netns del r3-1
-    is_ours r2-3 && ip netns del r2-3
-    is_ours r2-2 && ip netns del r2-2
-    is_ours r2-1 && ip netns del r2-1
-    is_ours r1-3 && ip netns del r1-3
-    is_ours r1-2 && ip netns del r1-2
-    is_ours r1-1 && ip netns del r1-1
+    delete_ours
 }
 
 # The one way out, whatever ends this script: until the lab is whole, everything is taken back.
@@ -276,7 +264,7 @@ else
     trap 'finish 131' QUIT
     trap '' PIPE # a reader who has seen enough is no reason to stop
     trap 'finish 143' TERM
-    [ "$(id -u)" != 0 ] || one_at_a_time
+    ! may_change_networks || one_at_a_time
     preflight
     begin
     exec >/dev/null # sysctl repeats what it is told

@@ -46,7 +46,6 @@ state=$labs/$lab # which script built the lab, what it found on the host, and th
 build=f9e0687dc063
 namespaces="web db"
 interfaces="veth2665709 veth6f2c7a4 br0"
-passing="" # on the host only until they are moved
 
 say() { printf '%s: %s\n' "$me" "$*" >&2 || :; }
 
@@ -59,6 +58,17 @@ for option do
         *) say "unknown option $option" && usage >&2 && exit 2 ;;
     esac
 done
+
+# Whether this process has what root has for networks: CAP_NET_ADMIN and CAP_SYS_ADMIN, numbers 12 and 21.
+may_change_networks() {
+    [ -w /run ] || return 1
+    while read -r key value; do
+        if [ "$key" = CapEff: ]; then
+            [ $((0x${value#??????????} & 0x201000)) = $((0x201000)) ]
+            return
+        fi
+    done </proc/self/status
+}
 
 # Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
 # that of a script that was killed can be told.
@@ -75,7 +85,7 @@ one_at_a_time() {
 }
 release() {
     [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
-    rmdir "$labs" 2>/dev/null || :
+    [ -e "$state" ] || rmdir "$labs" 2>/dev/null || :
 }
 
 has_namespace() { [ -e "/run/netns/$1" ]; }
@@ -116,7 +126,7 @@ passes_on() {
     } 2>/dev/null | grep -e "-p $1 .*--dport $2 .*-j DNAT"
 }
 # Whether the packets of an interface are let through, and an end to it.
-lets_pass() { has_rule "$1" -C FORWARD -i "$2" -j ACCEPT || has_rule "$1" -C FORWARD -o "$2" -j ACCEPT; }
+lets_pass() { "$1" -S FORWARD 2>/dev/null | grep -xFe "-A FORWARD -i $2 -j ACCEPT" -e "-A FORWARD -o $2 -j ACCEPT"; }
 let_pass_no_more() {
     "$1" -D FORWARD -i "$2" -j ACCEPT
     "$1" -D FORWARD -o "$2" -j ACCEPT
@@ -133,13 +143,9 @@ restore() {
     rm "$state/$1"
 }
 
-# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
-# when it came to be goes with it.
-marks() {
-    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
-        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
-    done
-}
+# The lab's namespaces as they are now, a line each: INODE.AGE NAME. The kernel gives an inode's number out again, so the
+# time when it came to be goes with it.
+marks() { (cd /run/netns && echo "$namespaces" | xargs stat -L -c '%i.%Z %n') 2>/dev/null; }
 
 # The processes in the lab's namespaces.
 inside() {
@@ -150,25 +156,20 @@ inside() {
 }
 
 # Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
-# lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
+# lived on would keep its interfaces.
 claim() {
-    now=$(marks)
-    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
-    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
-    inodes=' '
-    for each in $now; do
-        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
-    done
+    # A name alone proves nothing: somebody may have made another namespace of that name since.
+    found=$(if [ -e "$state/namespaces" ]; then marks | grep -xFf "$state/namespaces"; else marks; fi)
+    ours=" $(echo "$found" | sed 's/.* //' | tr '\n' ' ') "
+    inodes=" $(echo "$found" | sed 's/\..*//' | tr '\n' ' ') "
     for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
         [ -n "$(inside)" ] || break
         inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
         sleep 0.2
     done
-    [ -e "$state/namespaces" ] || for name in $passing; do
-        if has_interface "$name"; then ip link del dev "$name"; fi
-    done
 }
 is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+delete_ours() { echo "$found" | sed 's/.* /netns del /' | ip -force -batch -; }
 
 # If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
 forget() {
@@ -191,11 +192,8 @@ needs() {
 
 # Refuses a prefix that overlaps what this host has: addresses in it, routes to a part of it or to more than it.
 free() {
-    found=$({
-        ip "-$1" -br address show to "$2"
-        ip "-$1" route show root "$2"
-        ip "-$1" route show match "$2" | grep -v '^default'
-    } 2>/dev/null) || :
+    found=$(printf '%s\n' "address show to $2" "route show root $2" "route show match $2" |
+        ip "-$1" -br -force -batch - 2>/dev/null | grep -v '^default') || :
     [ -z "$found" ] || refuse "the lab's prefix $2 overlaps what this host has:" "${found%%
 *}"
 }
@@ -234,13 +232,9 @@ preflight() {
         command -v "$tool" >/dev/null || refuse "$tool is not installed"
     done
     case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
-    if [ "$(id -u)" != 0 ]; then
-        refuse "this needs root: sudo sh $me"
-    elif ! unshare -n true 2>/dev/null; then
-        refuse "this user may not make network namespaces"
+    if ! may_change_networks; then
+        if [ "$(id -u)" = 0 ]; then refuse "this root may not make network namespaces"; else refuse "this needs root: sudo sh $me"; fi
     else
-        needs 'veth pairs' ip link add name a type veth peer name b
-        needs bridges ip link add name a type bridge
         needs 'source NAT with iptables' iptables -t nat -A POSTROUTING -j MASQUERADE
         needs 'destination NAT with iptables' iptables -t nat -A PREROUTING -j DNAT --to-destination 192.0.2.1
         needs 'address types with iptables' iptables -t nat -A PREROUTING -j RETURN -m addrtype --dst-type LOCAL
@@ -309,8 +303,7 @@ undo() {
     ip link del veth6f2c7a4
     ip link del veth2665709
     # Namespaces
-    is_ours db && ip netns del db
-    is_ours web && ip netns del web
+    delete_ours
 }
 
 # The one way out, whatever ends this script: until the lab is whole, everything is taken back.
@@ -352,7 +345,7 @@ else
     trap 'finish 131' QUIT
     trap '' PIPE # a reader who has seen enough is no reason to stop
     trap 'finish 143' TERM
-    [ "$(id -u)" != 0 ] || one_at_a_time
+    ! may_change_networks || one_at_a_time
     preflight
     begin
     exec >/dev/null # sysctl repeats what it is told

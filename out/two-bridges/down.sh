@@ -69,6 +69,17 @@ for option do
     esac
 done
 
+# Whether this process has what root has for networks: CAP_NET_ADMIN and CAP_SYS_ADMIN, numbers 12 and 21.
+may_change_networks() {
+    [ -w /run ] || return 1
+    while read -r key value; do
+        if [ "$key" = CapEff: ]; then
+            [ $((0x${value#??????????} & 0x201000)) = $((0x201000)) ]
+            return
+        fi
+    done </proc/self/status
+}
+
 # Waits until no other script of a lab is at work, and keeps the others waiting. The link says whose turn it is, and so
 # that of a script that was killed can be told.
 one_at_a_time() {
@@ -84,7 +95,7 @@ one_at_a_time() {
 }
 release() {
     [ "$(readlink "$labs/-turn")" != $$ ] || rm -f "$labs/-turn"
-    rmdir "$labs" 2>/dev/null || :
+    [ -e "$state" ] || rmdir "$labs" 2>/dev/null || :
 }
 
 has_namespace() { [ -e "/run/netns/$1" ]; }
@@ -104,7 +115,7 @@ present() {
 }
 
 # Whether the packets of an interface are let through, and an end to it.
-lets_pass() { has_rule "$1" -C FORWARD -i "$2" -j ACCEPT || has_rule "$1" -C FORWARD -o "$2" -j ACCEPT; }
+lets_pass() { "$1" -S FORWARD 2>/dev/null | grep -xFe "-A FORWARD -i $2 -j ACCEPT" -e "-A FORWARD -o $2 -j ACCEPT"; }
 let_pass_no_more() {
     "$1" -D FORWARD -i "$2" -j ACCEPT
     "$1" -D FORWARD -o "$2" -j ACCEPT
@@ -121,13 +132,9 @@ restore() {
     rm "$state/$1"
 }
 
-# The lab's namespaces as they are now, each as INODE.AGE:NAME. The kernel gives an inode's number out again, so the time
-# when it came to be goes with it.
-marks() {
-    stat -L -c '%i.%Z %n' /run/netns/* 2>/dev/null | while read -r mark path; do
-        case " $namespaces " in *" ${path##*/} "*) printf ' %s:%s ' "$mark" "${path##*/}" ;; esac
-    done
-}
+# The lab's namespaces as they are now, a line each: INODE.AGE NAME. The kernel gives an inode's number out again, so the
+# time when it came to be goes with it.
+marks() { (cd /run/netns && echo "$namespaces" | xargs stat -L -c '%i.%Z %n') 2>/dev/null; }
 
 # The processes in the lab's namespaces.
 inside() {
@@ -140,13 +147,10 @@ inside() {
 # Finds what of the lab is ours to remove, and clears the way: ends the processes in its namespaces, since one that
 # lived on would keep its interfaces, and deletes veth pairs that an up.sh cut short had not moved.
 claim() {
-    now=$(marks)
-    made=$(cat "$state/namespaces" 2>/dev/null) || made=$now
-    ours=' ' # a name alone proves nothing: somebody may have made another namespace of that name since
-    inodes=' '
-    for each in $now; do
-        case $made in *" $each "*) ours="$ours${each#*:} " inodes="$inodes${each%%.*} " ;; esac
-    done
+    # A name alone proves nothing: somebody may have made another namespace of that name since.
+    found=$(if [ -e "$state/namespaces" ]; then marks | grep -xFf "$state/namespaces"; else marks; fi)
+    ours=" $(echo "$found" | sed 's/.* //' | tr '\n' ' ') "
+    inodes=" $(echo "$found" | sed 's/\..*//' | tr '\n' ' ') "
     for signal in TERM 0 0 0 0 0 0 0 0 0 KILL 0 0 0 0 0; do
         [ -n "$(inside)" ] || break
         inside | while read -r process; do kill -s $signal "$process" 2>/dev/null; done
@@ -157,6 +161,8 @@ claim() {
     done
 }
 is_ours() { case $ours in *" $1 "*) ;; *) return 1 ;; esac; }
+# Passes on the lines that delete a namespace of ours.
+only_ours() { echo "$found" | sed 's/.* /netns del /' >"$state/ours" && grep -xFf "$state/ours"; }
 
 # If nothing of the lab is left, removes its folder, and /run/netns if ip made that with a lab's first namespace.
 forget() {
@@ -174,7 +180,7 @@ finish() {
     exit "$1"
 }
 begin() {
-    if [ "$(id -u)" != 0 ]; then
+    if ! may_change_networks; then
         say "this needs root: sudo sh $me" && exit 3
     fi
     trap 'finish $?' EXIT
@@ -233,10 +239,12 @@ ip link del a2-br0
 ip link del a1-br0
 
 # ---- 6. Namespaces ----
-is_ours switch && ip netns del switch
-is_ours b2 && ip netns del b2
-is_ours b1 && ip netns del b1
-is_ours a2 && ip netns del a2
-is_ours a1 && ip netns del a1
+only_ours <<end | ip -force -batch -
+netns del switch
+netns del b2
+netns del b1
+netns del a2
+netns del a1
+end
 
 gone
