@@ -13,7 +13,9 @@ from nscompile.diagnostics import Diagnostic, Diagnostics
 from nscompile.including import assemble
 from nscompile.loading import about_file, load
 from nscompile.lower import plan
+from nscompile.optimize import optimize
 from nscompile.plan import Firewall, Plan
+from nscompile.progress import with_progress
 from nscompile.records import dataclass
 from nscompile.resolve import resolve
 
@@ -29,20 +31,20 @@ class Result:
     diagnostics: list[Diagnostic]
 
 
-def compile_lab(path: str, data: bytes, kinds: Sequence[str], firewall: str = "iptables") -> Result:
-    """Compile the lab in `data`, which the reader knows as `path`, to the scripts of `kinds` (`up`, `down`).
-
-    `firewall` is the tool that the scripts use for NAT, `iptables` or `nft`.
-    """
+def compile_lab(
+    path: str, data: bytes, kinds: Sequence[str], firewall: str = "iptables", *, fast: bool = False
+) -> Result:
+    """The scripts of `kinds` (`up`, `down`) for the lab in `data`; `firewall`: `iptables` or `nft`, `fast`: `-O`."""
     diagnostics = Diagnostics()
     lab = _planned(path, data, Firewall(firewall), diagnostics)
-    return Result(_rendered(lab, kinds) if lab else {}, diagnostics.in_source_order())
+    return Result(_rendered(lab, kinds, fast=fast) if lab else {}, diagnostics.in_source_order())
 
 
-def _rendered(lab: Plan, kinds: Sequence[str]) -> dict[str, str]:
+def _rendered(lab: Plan, kinds: Sequence[str], *, fast: bool) -> dict[str, str]:
     from nscompile.render import render  # noqa: PLC0415 - a lab with a mistake needs no Jinja: a sixth of the time
 
-    return {kind: render(lab, kind) for kind in kinds}
+    whole = with_progress(optimize(lab) if fast else lab)
+    return {kind: render(whole, kind) for kind in kinds}
 
 
 def _planned(path: str, data: bytes, firewall: Firewall, diagnostics: Diagnostics) -> Plan | None:

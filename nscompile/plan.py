@@ -25,6 +25,10 @@ Command: TypeAlias = tuple[str, ...]
 STATE = "/run/nscompile"
 
 
+# What a command begins with that runs in the namespace whose name comes next.
+ENTER: Command = ("ip", "netns", "exec")
+
+
 class FileContents(str):
     """The word of a command that is what a file holds when the command runs; the text is the file's path."""
 
@@ -44,6 +48,7 @@ class Section(Enum):
     PORTS = "Ports"
     UPLINKS = "Uplinks"
     ROUTES = "Routes"
+    INSIDE = "Inside the namespaces"
     IMPAIRMENTS = "Impairments"
     FORWARDING = "Forwarding"
     NAT = "NAT"
@@ -54,7 +59,10 @@ class Section(Enum):
 
 
 class Phase(Enum):
-    """When a step runs: phases run in this order, the steps of one phase in the order of the source."""
+    """When a step runs: phases run in this order, the steps of one phase in the order of the source.
+
+    The last two are those of an optimized plan alone, which has its own order.
+    """
 
     NAMESPACES = (1, Section.NAMESPACES)
     NAMESPACE_SETTINGS = (2, Section.NAMESPACES)
@@ -88,6 +96,8 @@ class Phase(Enum):
     POLICY = (30, Section.POLICY)
     NAMES = (31, Section.NAMES)
     PROGRAMS = (32, Section.PROGRAMS)
+    NODES = (33, Section.INSIDE)
+    HOMES = (34, Section.BRIDGES)
 
     def __init__(self, order: int, section: Section) -> None:
         self.order = order
@@ -115,7 +125,7 @@ class Kind(Enum):
 
 
 # Functions of the scripts' prelude that a plan may call, where what a command does depends on the host.
-FUNCTIONS = ("give_back", "let_pass", "let_pass_no_more", "restore")
+FUNCTIONS = ("give_back", "let_pass", "let_pass_no_more", "progress", "restore")
 # What every shell is or has beside it, and the prelude takes for granted.
 _COMMON = ("cat", "cd", "exec", "ln", "mkdir", "sh", "umask")
 
@@ -145,9 +155,10 @@ class Need:
 class Step:
     """One command. `undo` is None only where deleting a namespace, or an interface, removes what the command made.
 
-    `passing` names interfaces that stand on the host for as long as they are not moved. `why` is one line for the
-    reader of the script; steps with the same one stand together under it. `stdin` and `stdout` are files; `text` is
-    lines that the command reads instead of the first. One in the `background` sends its errors to the second too.
+    `passing` names interfaces that stand on the host for as long as they are not moved. `why` is a line for the reader
+    of the script, or several; steps with the same one stand together under it. `stdin` and `stdout` are files; `text`
+    is lines that the command reads instead of the first. One in the `background` sends its errors to the second too.
+    Of steps with the same `why`, those of one `share` run beside those of another; 0 is the script itself.
     """
 
     phase: Phase
@@ -161,6 +172,17 @@ class Step:
     stdout: str = ""
     text: tuple[str, ...] = ()
     background: bool = False
+    share: int = 0
+
+    @property
+    def namespace(self) -> str | None:
+        """The one that the command runs in; None is the host."""
+        return self.do[3] if self.do[:3] == ENTER else None
+
+    @property
+    def command(self) -> Command:
+        """What runs there."""
+        return self.do[4:] if self.do[:3] == ENTER else self.do
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +204,7 @@ class Plan:
     host_addresses: tuple[str, ...]
     host_ports: tuple[Command, ...]
     firewall: Firewall
+    optimized: bool = False
 
     def setup(self) -> Iterator[tuple[Section, Iterator[tuple[str, Iterator[Step]]]]]:
         """The steps by section, and in a section by their reason."""
@@ -224,11 +247,22 @@ class Plan:
     def tools(self) -> list[str]:
         """Every program that the lab's commands run, in a namespace or on the host."""
         called = dict.fromkeys(tool for step in self.steps for tool in _tools(step.do))
+        if self.optimized:
+            filters = [step.command[0] for step in self.steps if step.namespace and step.command[0].endswith("tables")]
+            called |= dict.fromkeys(["nsenter", *(f"{tool}-restore" for tool in filters)])
         return [tool for tool in called if tool not in (*FUNCTIONS, *_COMMON)]
+
+    def has_progress(self) -> bool:
+        """Whether the script says how far it is."""
+        return any(step.do[0] == "progress" for step in self.steps)
+
+    def has_shares(self) -> bool:
+        """Whether shells beside the script do some of the work."""
+        return any(step.share for step in self.steps)
 
 
 def _tools(command: Command) -> tuple[str, ...]:
     """The programs that a command runs: the one it names, and those that it names to be run in turn."""
     if command[0] in {"exec", "setsid"}:
         return (command[0], *_tools(command[1:]))
-    return (command[0], command[4]) if command[:3] == ("ip", "netns", "exec") else (command[0],)
+    return (command[0], command[4]) if command[:3] == ENTER else (command[0],)

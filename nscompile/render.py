@@ -61,6 +61,7 @@ def render(plan: Plan, script: str) -> str:
             files=[path for (path,) in plan.names(Kind.FILE)],
             covered=sorted({path.rpartition("/")[2] for (path,) in plan.names(Kind.FILE)}),
             programs=[step for step in plan.steps if step.background],
+            written=batches if plan.optimized else commands,
         )
     )
 
@@ -85,7 +86,6 @@ def _environment() -> Environment:
         "undos": undos,
         "rollback": rollback,
         "note": note,
-        "commands": commands,
         "called": called,
     }
     return environment
@@ -135,6 +135,55 @@ def _quoted(word: str) -> str:
 def commands(steps: Iterable[Step]) -> Safe:
     """The steps' commands, a line each; one text for the template, since a lab may have a million."""
     return Safe("\n".join([" ".join(map(_word, step.do)) + _redirected(step) for step in steps]))
+
+
+def batches(steps: Iterable[Step]) -> Safe:
+    """The steps' commands, those of one tool in one namespace that follow each other as lines for one process of it."""
+    blocks = [_share(share, list(own)) for share, own in groupby(steps, key=lambda step: step.share)]
+    if len(blocks) > 1:
+        blocks.append("together")
+    return Safe("\n".join(blocks))
+
+
+def _share(share: int, steps: list[Step]) -> str:
+    """What one shell does: the script itself, or one beside it."""
+    text = "\n".join([_batch(process, list(own)) for process, own in groupby(steps, key=_process)])
+    return f'{{\nshare\n{text}\n}} &\nworkers="$workers$! "' if share else text
+
+
+# How a tool is told to read commands of its own, a line each.
+_READERS = {
+    "ip": ("ip", "-batch", "-"),
+    "bridge": ("bridge", "-batch", "-"),
+    "tc": ("tc", "-batch", "-"),
+    "nft": ("nft", "-f", "-"),
+    "iptables": ("iptables-restore", "--noflush"),
+    "ip6tables": ("ip6tables-restore", "--noflush"),
+}
+
+
+def _process(step: Step) -> tuple[str | None, Command]:
+    """What runs a step, and others like it that follow: the namespace, and a command that takes theirs."""
+    tool, *words = step.command
+    if tool == "sysctl":
+        return step.namespace, (tool,)
+    if tool not in _READERS or not all(map(_PLAIN.fullmatch, words)) or (tool.endswith("tables") and step.undo):
+        return step.namespace, step.command
+    reader, *options = _READERS[tool]
+    return step.namespace, (reader, *(["-6"] if words[0] == "-6" else []), *options)
+
+
+def _batch(process: tuple[str | None, Command], steps: list[Step]) -> str:
+    namespace, reader = process
+    inside = f"nsenter --net=/run/netns/{namespace} " if namespace else ""
+    if reader == ("sysctl",):
+        return inside + shell(("sysctl", *(word for step in steps for word in step.command[1:])))
+    if len(steps) == 1:
+        return inside + shell(steps[0].command) + _redirected(steps[0])
+    lines = [" ".join(step.command[2 if "-6" in reader else 1 :]) for step in steps]
+    if reader[0].endswith("-restore"):
+        lines = ["*filter", *lines, "COMMIT"]
+    return "\n".join([f"{inside}{shell(reader)} <<end", *lines, "end"])
 
 
 def _redirected(step: Step) -> str:

@@ -24,7 +24,8 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 TOOLS = """
 awk bash bridge busybox cat chmod cp cut dash date diff echo env expr false find grep head id ip ip6tables
-ip6tables-legacy-save ip6tables-save iperf3 iptables iptables-legacy-save iptables-save kill ln ls mkdir mksh mktemp
+ip6tables-legacy-save ip6tables-restore ip6tables-save iperf3 iptables iptables-legacy-save iptables-restore
+iptables-save kill ln ls mkdir mksh mktemp
 modprobe mount mv nft nohup nsenter ping printf readlink rm rmdir sed seq setpriv setsid sh sleep sort ss stat sysctl
 tail tc tee test timeout touch tr true umount uname unshare wc wg xargs yash
 """.split()

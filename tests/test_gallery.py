@@ -13,7 +13,7 @@ from nscompile.compiler import compile_lab
 
 ROOT = Path(__file__).parent.parent
 LABS = sorted((ROOT / "out").glob("*/lab.nsl"))
-SCRIPTS = sorted((ROOT / "out").glob("*/*.sh"))
+SCRIPTS = sorted((ROOT / "out").rglob("*.sh"))
 SHELLS = ("dash", "bash", "busybox", "mksh", "yash")
 
 # The article's 38 commands that change state, in its own order.
@@ -22,10 +22,18 @@ ARTICLE = (ROOT / "tests" / "article.txt").read_text(encoding="utf-8").splitline
 
 @pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.parent.name)
 def test_the_committed_scripts_are_what_the_compiler_prints(lab: Path) -> None:
-    result = compile_lab("lab.nsl", lab.read_bytes(), KINDS)
-    assert result.diagnostics == []
-    committed = {path.name: path.read_text(encoding="utf-8") for path in lab.parent.iterdir() if path != lab}
-    assert committed == {f"{kind}.sh": text for kind, text in result.scripts.items()}
+    """Those of `-O` as well, where the lab has a folder of them."""
+    fast = lab.parent / "optimized"
+    for folder in [lab.parent, *([fast] if fast.exists() else [])]:
+        result = compile_lab("lab.nsl", lab.read_bytes(), KINDS, fast=folder == fast)
+        assert result.diagnostics == []
+        committed = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.sh")}
+        assert committed == {f"{kind}.sh": text for kind, text in result.scripts.items()}
+
+
+def test_the_gallery_holds_nothing_else() -> None:
+    names = {str(path.relative_to(lab.parent)) for lab in LABS for path in lab.parent.rglob("*") if path.is_file()}
+    assert names == {"lab.nsl", "up.sh", "down.sh", "optimized/up.sh", "optimized/down.sh"}
 
 
 def test_the_article_comes_out_command_for_command() -> None:
@@ -34,9 +42,14 @@ def test_the_article_comes_out_command_for_command() -> None:
     assert [line for line in script if line in set(ARTICLE)] == ARTICLE
 
 
-def test_shellcheck_finds_nothing_and_is_told_to_overlook_nothing() -> None:
-    assert not [script for script in SCRIPTS if "shellcheck" in script.read_text(encoding="utf-8")]
-    checked = subprocess.run(["shellcheck", *map(str, SCRIPTS)], capture_output=True, text=True, check=False)
+def test_shellcheck_finds_nothing_and_is_told_to_overlook_nothing(tmp_path: Path) -> None:
+    """Neither in the gallery nor in what `-O` makes of it."""
+    for lab in LABS:
+        for kind, text in compile_lab("lab.nsl", lab.read_bytes(), KINDS, fast=True).scripts.items():
+            (tmp_path / f"{lab.parent.name}-{kind}.sh").write_text(text, encoding="utf-8")
+    scripts = [*SCRIPTS, *tmp_path.iterdir()]
+    assert not [script for script in scripts if "shellcheck" in script.read_text(encoding="utf-8")]
+    checked = subprocess.run(["shellcheck", *map(str, scripts)], capture_output=True, text=True, check=False)
     assert checked.stdout == ""
     assert checked.returncode == 0
 

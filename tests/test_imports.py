@@ -29,8 +29,13 @@ PHASES = {
     "checks": {"model", "diagnostics", "source"},
     "plan": {"source"},
     "lower": {"model", "plan", "source"},
+    "optimize": {"plan"},
+    "progress": {"plan"},
     "render": {"plan", "kept", "resources"},
-    "compiler": {"including", "resolve", "checks", "lower", "render", "loading", "diagnostics", "plan"},
+    "compiler": {
+        *("loading", "including", "resolve", "checks", "lower", "optimize", "progress", "render"),
+        *("diagnostics", "plan"),
+    },
     "cli": {"compiler", "loading", "report", "resources"},
     "__main__": {"cli"},
 }

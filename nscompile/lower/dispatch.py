@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
+from nscompile.plan import ENTER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,7 +32,7 @@ def lower(thing: object) -> Iterator[Step]:
 
 def within(namespace: str | None, *command: str) -> Command:
     """The command as it is typed to run in a namespace; None is the host."""
-    return command if namespace is None else ("ip", "netns", "exec", namespace, *command)
+    return command if namespace is None else (*ENTER, namespace, *command)
 
 
 def device(name: str) -> Command:

@@ -187,7 +187,10 @@ preflight() {
     done
     case $(ip -V 2>&1) in *iproute2*) ;; *) refuse "the ip on this host is not that of iproute2" ;; esac
     if ! may_change_networks; then
-        if [ "$(id -u)" = 0 ]; then refuse "this root may not make network namespaces"; else refuse "this needs root: sudo sh $me"; fi
+        case $(id -u) in
+            0) refuse "root lacks CAP_NET_ADMIN or CAP_SYS_ADMIN here, as in most containers" ;;
+            *) refuse "this needs root: sudo sh $me" ;;
+        esac
     fi
     [ -e /etc/hosts ] || refuse "this host has no /etc/hosts, which a node's own is mounted over"
     [ -w /etc/netns ] || [ -w /etc ] || refuse "nothing can be written to /etc/netns, where a node's own files stand"
