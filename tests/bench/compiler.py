@@ -70,8 +70,10 @@ def lines(nodes: int) -> str:
 
 
 def run(command: list[str]) -> Process:
+    # Python keeps what it has compiled unless it is told not to, and with it nscompile what it has worked out.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -42,7 +42,7 @@ def contenders(nodes: int, folder: Path) -> list[Contender]:
     program, article = floor(folder), _compiled(nodes, folder / "article")
     return [
         Contender("floor", (program, "up", str(nodes)), (program, "down", str(nodes))),
-        *([_compiled(nodes, folder / "optimized", "-O")] if can_optimize() else []),
+        _compiled(nodes, folder / "optimized", "-O"),
         article,
         _written("the bare commands", "sh", folder / "bare", _bare(article), _article_down(nodes)),
         _written("netpen-style", "bash", folder / "netpen", netpen(nodes), _netpen_down(nodes)),
@@ -57,10 +57,6 @@ def floor(folder: Path) -> str:
         command = ["gcc", "-std=c17", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(BENCH / "floor.c")]
         subprocess.run(command, check=True)
     return str(program)
-
-
-def can_optimize() -> bool:
-    return "--optimize" in subprocess.run([NSCOMPILE, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def _compiled(nodes: int, folder: Path, *options: str) -> Contender:
