@@ -86,7 +86,7 @@ def main() -> None:
     "--firewall",
     type=click.Choice(["iptables", "nft"]),
     default="iptables",
-    help="The tool for NAT, if the lab has any.",
+    help="The tool for NAT, published ports and policy.",
 )
 @click.option(
     "--diagnostics", type=click.Choice(["text", "json"]), default="text", help="How mistakes are reported on stderr."
