@@ -167,7 +167,7 @@ def _process(step: Step) -> tuple[str | None, Command]:
     tool, *words = step.command
     if tool == "sysctl":
         return step.namespace, (tool,)
-    if tool not in _READERS or not all(map(_PLAIN.fullmatch, words)) or (tool.endswith("tables") and step.undo):
+    if tool not in _READERS or not all(map(_PLAIN.fullmatch, words)) or (tool.endswith("tables") and words[0] != "-A"):
         return step.namespace, step.command
     reader, *options = _READERS[tool]
     return step.namespace, (reader, *(["-6"] if words[0] == "-6" else []), *options)
